@@ -6,6 +6,7 @@ The arm, the car and exploration share this loop. A robot, real or simulated, fi
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class Choice:
     """What was chosen.
 
     Attributes:
-        index: of the plan; None where every plan is vetoed or none can be used, so that the robot rests.
+        index: of the plan; None where every plan is vetoed or none can be used: the robot takes the loop's fallback.
         result: what was imagined, where a model chose.
         reason: why there is no plan, or ''.
         made: plans that were made while choosing; ``index`` counts them behind the candidates.
@@ -80,7 +81,8 @@ class Cycle:
 
     Attributes:
         plans: the candidates, and those that the choice made.
-        seen: uint8 [N, height, width, 3] RGB, the camera's images after the choice, a step of the model apart.
+        seen: uint8 [N, height, width, 3] RGB, the camera's images from this choice to the next, a step of the model
+            apart.
     """
 
     moment: Moment
@@ -98,11 +100,12 @@ class RecedingHorizon:
     """The loop of one episode; iterate over it once.
 
     Attributes:
-        propose: the candidates of a moment; an empty sequence makes the robot rest.
+        propose: the candidates of a moment; with none, the robot takes the fallback.
         rest: the plan that stops the robot, or holds it where it is.
         is_done: whether the task is over; asked before each choice.
         history: frames that the choice needs; dt_s: seconds between them, the model's step.
         fallback: the plan where none is chosen; by default ``rest``.
+        between: the plan before the next choice, which is executed to its end; None: there is none.
     """
 
     robot: ActingRobot
@@ -114,21 +117,27 @@ class RecedingHorizon:
     dt_s: float
     settings: LoopSettings = LoopSettings()
     fallback: Callable[[], Any] | None = None
+    between: Callable[[], Plan | None] = lambda: None
 
     def __iter__(self) -> Iterator[Cycle]:
         """Act, and hand on each cycle as it ends. The robot rests while the history fills."""
         self.robot.command(self.rest())
         seen: deque[np.ndarray] = deque([self.robot.render()], maxlen=self.history)
         self._act(self.history - 1, seen)
-        for index in range(self.settings.most_choices):
-            if self.is_done():
-                return
-            moment = Moment(index, index * self.settings.act_steps * self.dt_s, np.stack(seen))
+        steps, index = 0, 0
+        while index < self.settings.most_choices and not self.is_done():
+            moment = Moment(index, steps * self.dt_s, np.stack(seen))
             plans = self.propose(moment)
             choice = self.choose(moment, plans) if plans else Choice(None, reason="no plan was proposed")
             plans = [*plans, *choice.made]
             self.robot.command((self.fallback or self.rest)() if choice.index is None else plans[choice.index])
-            yield Cycle(moment, plans, choice, self._act(self.settings.act_steps, seen))
+            frames = [self._act(self.settings.act_steps, seen)]
+            index += 1
+            if index < self.settings.most_choices and not self.is_done() and (way := self.between()) is not None:
+                self.robot.command(way)
+                frames.append(self._act(math.ceil(way.duration_s / self.dt_s) + 1, seen))
+            steps += sum(map(len, frames))
+            yield Cycle(moment, plans, choice, np.concatenate(frames))
 
     def _act(self, steps: int, seen: deque[np.ndarray]) -> np.ndarray:
         frames = []

@@ -79,7 +79,9 @@ class PushTask:
         object_position: returns where the object is, as a perception would: [3] m, in the frame of the robot's base.
         goal_position: [3] m.
         near_m: the object is at the goal from this distance on, in the plane of the table.
-        home: joint -> rad, where the arm goes where no push is chosen; empty: it stays where it is.
+        home: joint -> rad, where the arm goes after each push, and where none is chosen, first straight up; empty: it
+            stays where it is. Nobody imagines that way, so name only a place that it can reach over whatever may
+            stand around.
     """
 
     robot_urdf: str
@@ -144,9 +146,10 @@ class RobotWorldModel:
     ) -> RecedingHorizon:
         """The loop that pushes an object to its goal: each time several pushes are planned and imagined.
 
-        Where no push is chosen, or none can be planned (see ``problem``), the arm goes up and home, or rests where it
-        cannot, as while it touches something. The next pushes go elsewhere, since the same ones would fail again; after
-        a second time in a row also to dead ends.
+        After each push the arm goes up and home, if it has one: from there it sees the scene, and can come from any
+        side. It also goes there where no push is chosen, or none can be planned (see ``problem``), and rests where it
+        cannot, as while it touches something. The next pushes go elsewhere then, since the same ones would fail again;
+        after a second time in a row also to dead ends.
 
         Args:
             choose: chooses among pushes in place of imagination, such as for a comparison.
@@ -175,13 +178,14 @@ class RobotWorldModel:
             joints = task.joints()
             return JointPlan(tuple(joints), np.zeros(1), np.array([list(joints.values())]), "rest")
 
-        def go_home() -> JointPlan:
+        def way_home() -> JointPlan | None:
+            if not task.home:
+                return None
             try:
-                home = task.home and self.planner.retreat(task.joints(), task.home, task.robot_urdf, task.pushing)
+                return self.planner.retreat(task.joints(), task.home, task.robot_urdf, task.pushing)
             except PlanningError as error:
                 self.problem = self.problem or str(error)
-                home = None
-            return home or rest()
+                return None
 
         if choose is None:
             imagination = ByImagination(self.imaginer, task.joints, goal_position=task.goal_position, seed=seed)
@@ -196,7 +200,18 @@ class RobotWorldModel:
 
         card = self.imaginer.model.card
         done = lambda: task.distance_m <= task.near_m  # noqa: E731
-        return RecedingHorizon(robot, propose, choose_and_note, rest, done, card.history, card.dt_s, settings, go_home)
+        return RecedingHorizon(
+            robot,
+            propose,
+            choose_and_note,
+            rest,
+            done,
+            card.history,
+            card.dt_s,
+            settings,
+            fallback=lambda: way_home() or rest(),
+            between=way_home,
+        )
 
     def chooser(self, imagination: ByImagination, urdf: str) -> Choose:
         """Chooses by imagination alone, or with improvement where that has time; plans are of the arm of ``urdf``."""

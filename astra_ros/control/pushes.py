@@ -129,6 +129,9 @@ def plan_retreat(
 ) -> JointPlan | None:
     """Straight up to the height of travel, then home; None where the arm is at home.
 
+    Where the arm cannot lift the tool straight, it goes home at once. The way knows the arm and the floor
+    (``settings.use_floor``), and nothing else that stands there.
+
     Args:
         initial, home: joint -> rad; any places of the arm that are free of collisions.
 

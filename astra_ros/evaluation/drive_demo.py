@@ -36,7 +36,7 @@ def drive_demo(request: LoopDemoRequest, most_choices: int = MOST_CHOICES) -> Dr
 
 
 def _told(cycle: Cycle, loop: DriveLoop) -> str:
-    told = told_of(cycle, "paths", "car")
+    told = told_of(cycle, "paths", "the car stops")
     if cycle.choice.index is None:
         return told
     return f"{told}, then {loop.state().speed:.1f} m/s{', touched something' * loop.outcome.collision}"

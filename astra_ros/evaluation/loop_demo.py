@@ -71,19 +71,20 @@ class LoopFilm:
         print(f"\n{told} Done after {time.monotonic() - self._began:.1f} s.{film}")
 
 
-def told_of(cycle: Cycle, plans: str, robot: str, problem: str = "") -> str:
+def told_of(cycle: Cycle, plans: str, instead: str, problem: str = "") -> str:
     """The beginning of a line about a choice: when, among how many plans, and the choice.
 
     Args:
-        plans: what they are called, such as "paths"; robot: what rests where nothing was chosen.
-        problem: why it rests, where the choice does not know it.
+        plans: what they are called, such as "paths".
+        instead: what is done where none was chosen.
+        problem: why there were none to choose from.
     """
     choice = cycle.choice
     told = f"[{cycle.moment.time_s:5.1f} s] {len(cycle.plans) - len(choice.made)} {plans}"
     if choice.result is not None:
         told += f", {sum(score.verdict == 'vetoed' for score in choice.result.scores)} vetoed"
     if choice.index is None:
-        return f"{told}; the {robot} rests: {problem or choice.reason}"
+        return f"{told}; {instead}: {choice.reason if cycle.plans else problem or choice.reason}"
     name = cycle.plans[choice.index].name
     score = (
         "" if choice.result is None else f", score {choice.result.scores[choice.result.names.index(name)].score:.2f}"

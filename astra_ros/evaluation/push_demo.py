@@ -43,14 +43,14 @@ def push_demo(request: LoopDemoRequest) -> PushOutcome:
 
 
 def _told(cycle: Cycle, loop: PushLoop) -> str:
-    told = told_of(cycle, "pushes planned", "arm", loop.robot.problem)
+    told = told_of(cycle, "pushes planned", "the arm goes home", loop.robot.problem)
     if cycle.choice.index is None:
         return told
     return f"{told}, then the cube is {loop.outcome.distance_m:.3f} m from the goal"
 
 
 def _imagined(cycle: Cycle, loop: PushLoop) -> np.ndarray | None:
-    """What the model expected to see, uint8 [H, h, w, 3]; None where the arm rested."""
+    """What the model expected to see, uint8 [H, h, w, 3]; None where no push was chosen."""
     choice = cycle.choice
     if choice.index is None or choice.result is None:
         return None

@@ -11,6 +11,7 @@ from astra_ros.agents.loop import Choose, Cycle, LoopSettings
 from astra_ros.agents.manipulation import PushTask, RobotWorldModel
 from astra_ros.agents.plan_improvement import ImprovementSettings
 from astra_ros.control.motion_planner import MotionPlanner
+from astra_ros.critics.collision import CollisionSettings
 from astra_ros.inference.world_model import WorldModel
 from astra_ros.plans.durations import PLAN_S
 from astra_ros.ranking.imaginer import Imaginer, RankingSettings
@@ -20,6 +21,8 @@ from astra_ros.simulation.arm.referee import ArmReferee
 from astra_ros.simulation.arm.robots import robot_description
 
 NEAR_M = 0.05
+# A contact ends the hope of an untouched obstacle, and a push that gets less far can be repeated.
+COLLISION_WEIGHT = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,8 @@ class PushLoop:
         horizon = round(PLAN_S / self.model.card.dt_s)
         ranking = RankingSettings(horizon, partial_plans=True, action_space=self.world.embodiment.space)
         motion = motion_settings(self.count, self.plan_limit_s)
-        self.robot = RobotWorldModel(Imaginer(self.model, ranking), MotionPlanner(motion), self.improvement)
+        imaginer = Imaginer(self.model, ranking, {"collision": CollisionSettings(weight=COLLISION_WEIGHT)})
+        self.robot = RobotWorldModel(imaginer, MotionPlanner(motion), self.improvement)
         self._horizon = horizon
 
     def episode(self, seed: int, watch: Callable[[], None] = lambda: None) -> Iterator[Cycle]:

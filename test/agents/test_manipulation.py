@@ -160,7 +160,8 @@ def test_the_arm_retreats_straight_up_and_home_without_moving_anything_beside_it
 
 def test_an_arm_without_a_push_to_make_goes_home_or_rests_where_it_cannot(robot, panda):
     arm, went = StillArm(panda.now), JointPlan(panda.spec.joint_names, np.zeros(1), np.zeros((1, 7)), "retreat")
-    homes, answers = [], iter([went, None, NoPath("none", thing="goal", cure="")])
+    # Asked after each choice, and before the next one.
+    homes, answers = [], iter([went, None, None, None, NoPath("none", thing="goal", cure="")])
 
     def retreat(initial, home, urdf, pushing):
         homes.append(home)
@@ -175,7 +176,28 @@ def test_an_arm_without_a_push_to_make_goes_home_or_rests_where_it_cannot(robot,
     task = replace(task, object_position=arm.object_position)
     list(robot.push(arm, task, LoopSettings(act_steps=1, most_choices=3), choose=lambda *_: Choice(None)))
     assert [plan.name for plan in arm.plans] == ["rest", "retreat", "rest", "rest"]
-    assert homes == [task.home] * 3 and "none" in robot.problem
+    assert homes == [task.home] * 5 and "none" in robot.problem
+
+
+def test_the_arm_goes_home_between_pushes(robot, panda):
+    arm, ways = StillArm(panda.now), iter([0.6, None])
+
+    def retreat(initial, home, urdf, pushing):
+        seconds = next(ways)
+        if seconds is None:
+            return None
+        return JointPlan(panda.spec.joint_names, np.array([0.0, seconds]), np.zeros((2, 7)), "retreat")
+
+    robot.planner.retreat = retreat
+    task = replace(arm.task(panda), home={"panda_joint1": 0.3}, object_position=lambda: np.array([0.5, 0.0, 0.03]))
+    push = JointPlan(panda.spec.joint_names, np.zeros(1), np.zeros((1, 7)), "push/0")
+    robot.planner.push = lambda *_: [push]
+    cycles = list(robot.push(arm, task, LoopSettings(act_steps=2, most_choices=3), choose=lambda *_: Choice(0)))
+    assert [plan.name for plan in arm.plans] == ["rest", "push/0", "retreat", "push/0", "push/0"]
+    dt_s = robot.imaginer.model.card.dt_s
+    steps = 2 + int(np.ceil(0.6 / dt_s)) + 1
+    assert [len(cycle.seen) for cycle in cycles] == [steps, 2, 2]
+    assert [cycle.moment.time_s for cycle in cycles] == pytest.approx([0.0, steps * dt_s, (steps + 2) * dt_s])
 
 
 def test_the_object_is_not_pushed_to_where_the_arm_cannot_get_behind_it():

@@ -110,8 +110,8 @@ class ImagineStatuses:
         return Status("camera", WARN if reason else OK, reason or "images arrive", values)
 
     def _log_missing_camera(self, age_s: float | None, timeout_s: float) -> None:
-        """Log once that no images arrive, and once that they do again; nothing without a model, or it would be missed."""
-        if self._health.model.error:
+        """Log once that no images arrive, and once that they do again."""
+        if self._health.model.error:  # whose log line should be the last one
             return
         if self._health.refused["images"].recent:  # they arrive and cannot be used, which has its own log line
             missing = False
