@@ -139,7 +139,7 @@ def _draw(request: DemoRequest, plans: ImaginedPlans, camera: np.ndarray, goal: 
     from astra_ros.views.contact_sheet import contact_sheet
     from astra_ros.views.video import side_by_side, write_mp4
 
-    model = Path(request.model or DEFAULT_MODEL).name
+    model = model_directory(request.model or DEFAULT_MODEL).name
     title = f"What Astra ({model}) imagines for each plan of the {request.robot}, scene {request.seed}"
     picture = request.out / "contact_sheet.png"
     cv2.imwrite(str(picture), contact_sheet(plans, camera, goal, title)[..., ::-1])

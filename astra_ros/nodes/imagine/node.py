@@ -114,9 +114,9 @@ class Imagine:
     def load(self) -> None:
         """Start the threads; the model's begins to load."""
         own = self._settings().own
+        self.log.info(f"loading model '{own.model}' with backend '{own.backend}' on '{own.device}'")
         self._description_thread.start()
         self._thread.start()
-        self.log.info(f"loading model '{own.model}' with backend '{own.backend}' on '{own.device}'")
 
     def close(self) -> bool:
         """End the threads; False when one still works."""
