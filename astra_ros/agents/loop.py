@@ -105,7 +105,7 @@ class RecedingHorizon:
         is_done: whether the task is over; asked before each choice.
         history: frames that the choice needs; dt_s: seconds between them, the model's step.
         fallback: the plan where none is chosen; by default ``rest``.
-        between: the plan before the next choice, which is executed to its end; None: there is none.
+        between: returns a plan that is executed to its end before the next choice, or None to choose at once.
     """
 
     robot: ActingRobot
