@@ -148,14 +148,13 @@ class RobotWorldModel:
 
         After each push the arm goes up and home, if it has one: from there it sees the scene, and can come from any
         side. It also goes there where no push is chosen, or none can be planned (see ``problem``), and rests where it
-        cannot, as while it touches something. The next pushes go elsewhere then, since the same ones would fail again;
-        after a second time in a row also to dead ends.
+        cannot, as while it touches something. The next pushes go elsewhere then, since the same ones would fail again.
 
         Args:
             choose: chooses among pushes in place of imagination, such as for a comparison.
         """
         self._describe(task.robot_urdf)
-        motion, refused = self.planner.settings, 0  # choices in a row
+        motion, refused = self.planner.settings, False
 
         def propose(moment: Moment) -> Sequence[JointPlan]:
             nonlocal refused
@@ -163,13 +162,12 @@ class RobotWorldModel:
             places = task.object_position(), task.goal_position
             self.problem = ""
             try:
-                dead_ends = task.pushing.dead_ends or refused > 1
-                pushing = replace(task.pushing, elsewhere=refused > 0, dead_ends=dead_ends)
+                pushing = replace(task.pushing, elsewhere=refused)
                 return self.planner.push(task.joints(), places, task.robot_urdf, pushing)
             except PlanningNotInstalled:
                 raise
             except PlanningError as error:
-                self.problem, refused = str(error), refused + 1
+                self.problem, refused = str(error), True
                 return []
             finally:
                 self.planner.settings = motion  # or the next loop would begin with this seed
@@ -195,7 +193,7 @@ class RobotWorldModel:
         def choose_and_note(moment: Moment, plans: Sequence[JointPlan]) -> Choice:
             nonlocal refused
             choice = chosen_by(moment, plans)
-            refused = refused + 1 if choice.index is None else 0
+            refused = choice.index is None
             return choice
 
         card = self.imaginer.model.card

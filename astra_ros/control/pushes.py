@@ -185,10 +185,19 @@ class _Pushes:
         return self._free(_joined([timed(there, *self._limits), self._slow(timed(push, *self._limits))]))
 
     def retreat(self, home: np.ndarray) -> TimedMotion | None:
-        """Up to the height of travel, where the arm can lift the tool, and on to joints [J]; None without a way."""
+        """Up to the height of travel, as slowly as it pushes, and on to joints [J]; None without a way.
+
+        Where the arm cannot lift the tool straight, all of the way is as slow.
+        """
         lift = self._up(self._pushing.travel_m)
-        way = self._to(self._start[None] if lift is None else lift, home)
-        return None if way is None else self._free(timed(without_repeats(way), *self._limits))
+        way = self._to(self._start[None] if lift is None else lift[-1:], home)
+        if way is None:
+            return None
+        motion = timed(without_repeats(way), *self._limits)
+        if lift is None:
+            return self._free(self._slow(motion))
+        parts = [motion] if len(lift) == 1 else [self._slow(timed(lift, *self._limits)), motion]
+        return self._free(_joined(parts))
 
     def _to(self, lift: np.ndarray, end: np.ndarray) -> np.ndarray | None:
         """Joints [N, J] along ``lift``, and from its last ones to ``end``."""
