@@ -16,8 +16,9 @@ Columns of the table (pandas, Polars, DuckDB and pyarrow read it):
 | motion.NAME | float32 | the commanded motion, a column each; NAME is a joint, or `linear.x` ... |
 | label.NAME, label.NAME.x ... | bool or float32 | the truth; NaN where it is unknown |
 
-Everything else (world, robot, modality, seed, seconds between frames, ...) is JSON under the key
-`astra_ros` of the Parquet footer, with the video's sha256. So each episode can be copied, deleted or added alone.
+A branch (`branches.py`) has labels for all of its frames, but pictures of the first `frames_seen` alone: the others
+repeat the last of these. Everything else (world, robot, modality, seed, seconds between frames, ...) is JSON under the
+key `astra_ros` of the Parquet footer, with the video's sha256. So each episode can be copied, deleted or added alone.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
     }
     if episode.continuous_joints:
         footer["continuous_joints"] = episode.continuous_joints
+    if episode.frames_seen is not None:
+        footer["frames_seen"] = episode.frames_seen
     if restyled is not None:
         footer["restyled_sha256"] = hashlib.sha256(restyled).hexdigest()
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
@@ -194,17 +197,20 @@ def check_names(folder: Path, robot: str, modality: str, names: tuple[str, ...],
             raise DatasetError(problem, thing=folder, cure=f"{only}give this robot another name")
 
 
-def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Episode:
+def load_episode(path: Path, frames: bool = True, restyled: bool = False, branch: bool = False) -> Episode:
     """An episode from its files, or without `frames` (0 pixels large) from its table alone.
 
     `restyled`: read the frames in another style too. Raises DatasetError where a file is missing, damaged, or of
-    another episode.
+    another episode, and for a branch, whose frames are not what its labels are of, unless `branch` allows it.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = Path(path)
     footer = read_footer(path)
+    if footer.get("frames_seen") is not None and not branch:
+        cure = "name a folder of whole episodes; `astra train --branches` learns from branches"
+        raise DatasetError("a branch, without pictures of what comes", thing=path, cure=cure)
     try:
         table = pq.read_table(path, page_checksum_verification=True)
     except (OSError, pa.ArrowException) as error:
@@ -220,6 +226,7 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False) -> Epi
     names = tuple(values.pop("motion_names"))
     motion = np.stack([columns[f"motion.{name}"] for name in names], axis=1).astype(np.float32)
     turning = tuple(footer.get("continuous_joints", ()))
+    values["frames_seen"] = footer.get("frames_seen")
     return Episode(images, motion, labels_of(labels), names, restyled=other, continuous_joints=turning, **values)
 
 

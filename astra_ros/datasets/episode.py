@@ -42,6 +42,7 @@ class Episode:
     restyled: np.ndarray | None = None  # the same frames in another light, with other colours and textures
     # Those of `motion_names` that turn without end: their angles do not jump, and the first is in [-pi, pi).
     continuous_joints: tuple[str, ...] = ()
+    frames_seen: int | None = None  # of a branch (`branches.py`): the frames behind so many repeat the last of them
 
     def __post_init__(self) -> None:
         count = len(self.frames)
@@ -59,6 +60,8 @@ class Episode:
         if not np.isfinite(self.motion).all():
             row = int(np.argwhere(~np.isfinite(self.motion))[0][0])
             raise self._wrong(f"the motion of frame {row} is not finite")
+        if self.frames_seen is not None and not 1 <= self.frames_seen <= count:
+            raise self._wrong(f"frames_seen is {self.frames_seen}; expected 1 to {count}")
         for name, values in self.labels.items():
             if len(values) != count or values.ndim > 2:
                 raise self._wrong(f"label '{name}' has shape {values.shape}; expected [{count}] or [{count}, k]")

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from astra_ros.datasets.branches import FRAMES, PROPOSED, Branches, column
 from astra_ros.datasets.dataset import (
     HELD_OUT_FROM,
     PackedEpisode,
@@ -34,7 +35,14 @@ from astra_ros.errors import UserError
 from astra_ros.files import OutputError, remove_stale_parts
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.settings import MOST_SEED, setting
-from astra_ros.simulation.worlds import WORLDS, check_a_robot_each, check_one_world_each, default_worlds, make_world
+from astra_ros.simulation.worlds import (
+    WORLDS,
+    World,
+    check_a_robot_each,
+    check_one_world_each,
+    default_worlds,
+    make_world,
+)
 
 SECONDS = 8.0
 IMAGE_SIZE = 64
@@ -42,6 +50,7 @@ SEEDS_PER_JOB = 5  # a world takes a second to build, so each serves some seeds
 STYLED_EVERY = 4  # one seed in so many is also recorded in another style
 OTHER_STYLE = 500_000_000  # added to a seed, for the style of its second recording; no scene has such a seed
 SAME = 1e-3  # rad, m/s, rad/s, m: two plays of a scene that differ by less look the same
+BRANCHES = 1000  # at most of a seed; they are numbered from so many times the seed on
 FINER = 2  # rendered larger by this factor, then averaged, since the renderer does not smooth edges
 
 
@@ -101,31 +110,32 @@ def _played(world, seed: int, style_seed: int | None, image_size: int, seconds: 
         world.step(STEP_S)
         capture()
     body = world.embodiment
-    columns = {name: _column(values) for name, values in labels.items()}
+    columns = {name: column(values) for name, values in labels.items()}
     kind = body.motion_names, body.modality, body.world, body.robot, STEP_S, "+".join(behaviours), seed
     motion = np.array(motions, np.float32)
     return Episode(np.stack(frames), motion, columns, *kind, scene=world.scene(), camera=world.camera())
 
 
-def _column(values: list) -> np.ndarray:
-    column = np.array(values)
-    return column if column.dtype == bool else column.astype(np.float32)
-
-
 # One world of each kind is kept by a worker: building them takes longer than an episode.
-_built: dict[tuple[str, str, int], object] = {}
+_built: dict[tuple[str, str, int], World] = {}
 
 
 def record_seeds(
-    world_name: str, robot: str, seeds: list[int], image_size: int, crf: int, seconds: float
+    world_name: str, robot: str, seeds: list[int], image_size: int, crf: int, seconds: float, branches: int
 ) -> list[tuple[str, int, PackedEpisode]]:
-    """(action space, seed, episode) of each seed; runs in a worker."""
+    """(action space, number, episode) of each seed, or of its branches, the first one last; runs in a worker."""
     key = (world_name, robot, FINER * image_size)
     if key not in _built:
         _built[key] = make_world(*key)
     world = _built[key]
-    episodes = [(seed, record_episode(world, seed, image_size, seconds)) for seed in seeds]
-    return [(episode.space, seed, pack_episode(episode, crf)) for seed, episode in episodes]
+    episodes = []
+    for seed in seeds:
+        if branches:
+            made = list(Branches(world, seed, image_size, branches).of(round(seconds / PLAN_S)))
+            episodes += [(BRANCHES * seed + index, made[index]) for index in reversed(range(len(made)))]
+        else:
+            episodes.append((seed, record_episode(world, seed, image_size, seconds)))
+    return [(episode.space, number, pack_episode(episode, crf)) for number, episode in episodes]
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,13 @@ class RecordRequest:
     first_seed: int = setting(0, f"seeds from {HELD_OUT_FROM} on are for evaluation", 0, MOST_SEED)
     two_styles: bool = setting(
         False, f"only scenes that are played in two styles, one seed in {STYLED_EVERY}: what `astra style` learns from"
+    )
+    branches: int = setting(
+        0,
+        "record what comes of so many plans at each choice of a closed loop, without pictures, in place of play: "
+        "outcomes for `astra train --branches`. A choice for each 4 of `seconds`; 0: record play",
+        0,
+        PROPOSED,
     )
     size: int = setting(IMAGE_SIZE, "rows and columns of a frame, pixels; even", 16)
     seconds: float = setting(SECONDS, "length of an episode; 17 and more to evaluate 64 frames ahead")
@@ -162,6 +179,12 @@ class RecordRequest:
     def __post_init__(self) -> None:
         if not STEP_S <= self.seconds <= 3600:
             raise UserError(f"{self.seconds:g} s", thing="seconds", cure=f"give {STEP_S:g} to 3600")
+        longest = PLAN_S * (BRANCHES // (PROPOSED + 1))
+        if self.branches and (self.seconds % PLAN_S or not 0 < self.seconds <= longest):
+            cure = f"with branches, give a multiple of {PLAN_S:g} up to {longest:g}"
+            raise UserError(f"{self.seconds:g} s", thing="seconds", cure=cure)
+        if self.branches and self.two_styles:
+            raise UserError("branches have no second style", thing="two_styles", cure="leave out one of both")
         if self.size % 2:
             raise UserError(f"{self.size} pixels", thing="size", cure="give an even number: video needs it")
 
@@ -192,24 +215,27 @@ def record(request: RecordRequest) -> int:
     jobs = []
     for world, robot in request.robots:
         space = f"{robot}_{WORLDS[world].robots[robot]}"
-        paths = {seed: episode_path(folder, space, seed) for seed in request.seeds}
-        _check_alike([path for path in paths.values() if path.name in there], world, request.seconds)
+        # The first branch of a scene is written last.
+        each = BRANCHES if request.branches else 1
+        paths = {seed: episode_path(folder, space, each * seed) for seed in request.seeds}
+        _check_alike([path for path in paths.values() if path.name in there], world, request)
         missing = [seed for seed, path in paths.items() if path.name not in there]
         jobs += [
-            (world, robot, missing[i : i + SEEDS_PER_JOB], size, request.crf, request.seconds)
+            (world, robot, missing[i : i + SEEDS_PER_JOB], size, request.crf, request.seconds, request.branches)
             for i in range(0, len(missing), SEEDS_PER_JOB)
         ]
     total, made = sum(len(job[2]) for job in jobs), 0
     # All robots from the start, so that a stopped recording has some of each.
     jobs.sort(key=lambda job: job[2][0])
     run = ray_workers(request.ray_address) if request.ray_address else local_workers(request.workers)
-    with tqdm(total=total, unit="episode", desc=f"record {folder}") as bar:
+    unit = "scene" if request.branches else "episode"
+    with tqdm(total=total, unit=unit, desc=f"record {folder}") as bar:
         try:
             for done in run(record_seeds, jobs):
-                for space, seed, packed in done:
-                    save_packed(episode_path(folder, space, seed), packed)
+                for space, number, packed in done:
+                    save_packed(episode_path(folder, space, number), packed)
                     made += 1
-                    bar.update()
+                    bar.update(not request.branches or number % BRANCHES == 0)
             for text in write_card(folder):
                 print(f"note: {text}", file=sys.stderr)
         except KeyboardInterrupt:
@@ -229,19 +255,23 @@ def _recorded(count: int) -> str:
     return f"{count} episodes were recorded and are whole"
 
 
-def _check_alike(recorded: list[Path], world: str, seconds: float) -> None:
+def _check_alike(recorded: list[Path], world: str, request: RecordRequest) -> None:
     """Raises DatasetError where episodes that are there are of another world, or longer or shorter than wanted."""
+    wanted = FRAMES if request.branches else round(request.seconds / STEP_S) + 1
     for path in recorded:
         try:
             footer = read_footer(path)
         except DatasetError:  # damaged: `load_episode` says so
             continue
         frames, cure = footer["frames"][0], "record into another folder, or delete the episodes there"
+        if (footer.get("frames_seen") is not None) != bool(request.branches):
+            problem = "a whole episode, the new ones are branches" if request.branches else "a branch"
+            raise DatasetError(problem, thing=path, cure="record into another folder")
         if footer["world"] != world:
             problem = f"of the world {footer['world']}, the new episodes are of {world}"
             raise DatasetError(problem, thing=path, cure=f"{cure}, or begin at another seed")
-        if frames != round(seconds / STEP_S) + 1:
-            problem = f"{(frames - 1) * STEP_S:g} s long, the new episodes are {seconds:g} s"
+        if frames != wanted:
+            problem = f"{(frames - 1) * STEP_S:g} s long, the new episodes are {(wanted - 1) * STEP_S:g} s"
             raise DatasetError(problem, thing=path, cure=cure)
         return  # one tells of all: they are made with one command
 

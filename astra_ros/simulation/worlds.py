@@ -134,6 +134,9 @@ class World(Protocol):
     def propose(self, count: int, seed: int) -> list[tuple[str, Any]]:
         """K candidate plans of four seconds from here, good and bad, as (kind, plan)."""
 
+    def between(self) -> Any | None:
+        """The plan that the closed loop executes between two choices; None where it has none."""
+
     def goal_image(self) -> np.ndarray | None:
         """The image of the finished task; None where the task has none."""
 

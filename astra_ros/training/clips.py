@@ -81,6 +81,8 @@ class Clip:
     poses_known: Tensor | None = None  # bool [B], whether those camera poses are known
     object_places: Tensor | None = None  # [B, T + H, 3] m, where the object is, NaN where unknown
     object_cells: Tensor | None = None  # [B, H, h, w], how much a cell shows of the object, or did, 0..1
+    # bool [B], False for a branch, whose H frames were not recorded: their latents are of the newest one; None: none is
+    seen: Tensor | None = None
 
     def to(self, device: torch.device) -> Clip:
         return self._each(lambda value: value.to(device, non_blocking=True))
@@ -109,6 +111,7 @@ class ClipSettings:
     drawer: Drawer | None = None  # None: clips have no robot renders
     cameras: Mapping[str, MovingCamera] | None = None  # of action spaces; None: clips have no reprojected latents
     starts_every: int = 1  # as in `TrainSettings`
+    branch_share: float = 0.0  # as in `TrainSettings`
 
 
 class LatentDataset:
@@ -130,10 +133,12 @@ class LatentDataset:
         ]
         self.resident = ResidentEpisodes(encoded, max(space.dim for space in settings.spaces), self.device)
         self.episodes = self.resident.episodes
+        self._branches = [index for index, each in enumerate(self.episodes) if each.frames_seen is not None]
+        self._recorded = [index for index, each in enumerate(self.episodes) if each.frames_seen is None]
 
     @torch.inference_mode()
     def _encoded(self, path: Path) -> LatentEpisode:
-        episode, own = load_episode(path), self.settings
+        episode, own = load_episode(path, branch=True), self.settings
         number = next((n for n, space in enumerate(own.spaces) if space.name == episode.space), None)
         if number is None or own.spaces[number].motion_names != episode.motion_names:
             raise DatasetError(
@@ -141,7 +146,7 @@ class LatentDataset:
                 f"{[space.name for space in own.spaces]}",
                 thing=path,
             )
-        check_long_enough(path, len(episode), own.horizon)
+        check_long_enough(path, len(episode) - (episode.frames_seen or 1) + 1, own.horizon)
         with mixed_precision(self.device):  # as the training itself
             latents = self.autoencoder.encode(frames_to_tensor(episode.frames).to(self.device)).half().cpu()
         cells = object_cells(episode, (latents.shape[-2], latents.shape[-1]))
@@ -157,6 +162,7 @@ class LatentDataset:
             frames=torch.from_numpy(episode.frames) if moves else None,
             motion=episode.motion.astype(np.float64),
             dt_s=episode.dt_s,
+            frames_seen=episode.frames_seen,
         )
 
     def space_of(self, episode: int) -> ActionSpace:
@@ -211,6 +217,7 @@ class LatentDataset:
             object_places=None if label is None else label[rows],
             # Where the object is, and where it was when last observed.
             object_cells=torch.maximum(cells[future], cells[rows[:, window - 1 : window]]),
+            seen=self.resident.seen[future].all(1),
         )
 
     @torch.no_grad()
@@ -263,14 +270,31 @@ class LatentDataset:
         return self.settings.cameras[space.name].camera_poses(space, motion, episode.dt_s)
 
     def sample(self, batch: int, generator: torch.Generator) -> Clip:
-        """`batch` random clips: each from any episode, starting anywhere in it (see `starts_every`)."""
+        """`batch` random clips, of which `branch_share` are branches, where there are any.
+
+        A recorded clip is from any episode and starts anywhere in it (see `starts_every`), a branch where it was last
+        seen.
+        """
+        branches = round(self.settings.branch_share * batch) if self._branches else 0
+        episodes = _some(self._recorded, batch - branches, generator)
+        starts = [self._start(episode, generator) for episode in episodes]
+        chosen = _some(self._branches, branches, generator)
+        return self.clip(episodes + chosen, starts + [self._last_seen(branch) for branch in chosen])
+
+    def _start(self, episode: int, generator: torch.Generator) -> int:
         horizon, every = self.settings.horizon, self.settings.starts_every
-        episodes = torch.randint(len(self.episodes), (batch,), generator=generator).tolist()
-        starts = [
-            every * int(torch.randint(-((horizon - len(self.episodes[i])) // every), (1,), generator=generator))
-            for i in episodes
-        ]
-        return self.clip(episodes, starts)
+        count = -((horizon - len(self.episodes[episode])) // every)
+        return every * int(torch.randint(count, (1,), generator=generator))
+
+    def _last_seen(self, branch: int) -> int:
+        seen = self.episodes[branch].frames_seen
+        assert seen is not None
+        return seen - 1
+
+
+def _some(of: list[int], count: int, generator: torch.Generator) -> list[int]:
+    """`count` of these, with repetition."""
+    return [of[i] for i in torch.randint(len(of), (count,), generator=generator).tolist()] if count else []
 
 
 @torch.inference_mode()

@@ -263,17 +263,19 @@ def _loss(
     noisy, noise, time, target = (x.flatten(1, 2) for x in (made.noisy, made.noise, made.time, target))
     denoised = Denoised(*(x.flatten(1, 2) for x in made.denoised))
     process = model.process
+    seen = torch.ones_like(clip.spaces, dtype=torch.bool) if clip.seen is None else clip.seen
     if isinstance(process, FlowMatching):
         error = (denoised.prediction - target).square()
         weighted = error * (cell_weights[:, :, None] if cell_weights.ndim else cell_weights)
-        denoising = balanced(weighted.flatten(1).mean(1), clip.spaces)
+        by_clip = weighted.flatten(1).mean(1)
+        denoising = balanced(by_clip[seen], clip.spaces[seen]) if seen.any() else 0 * by_clip.sum()
     else:
         error = (process.to_x(noisy, denoised.prediction, time) - target).square()
         denoising = snr_weighted_mse(denoised.prediction, noise, process.snr(time), model.config.snr_gamma)
     token_error = model.denoiser.patchify(error.detach()).mean(-1)
     expected = token_error * (-denoised.log_error).exp() + denoised.log_error
     if isinstance(process, FlowMatching):
-        expected = expected.mean()
+        expected = (expected.flatten(1).mean(1) * seen).sum() / seen.sum().clamp_min(1)
     else:  # near pure noise, a noise prediction does not say what the latent is
         clear = (process.snr(time) > 1).float()[..., None]
         expected = (expected * clear).sum() / (clear.sum() * expected.shape[-1]).clamp_min(1)

@@ -55,6 +55,8 @@ def places_loss(model: Astra, every_condition: Tensor, clip: Clip, weights: Loss
         return parts
     if clip.object_places is not None:
         known = clip.object_places.isfinite().all(-1)
+        if clip.seen is not None:
+            known[:, -clip.actions.shape[1] :] &= clip.seen[:, None]
         if known.any():
             place = token.locate(clip.latents[known])[0]
             parts["object_seen"] = outcome_loss(OBJECT_POSITION, place, clip.object_places[known], weights, fine=True)

@@ -47,6 +47,7 @@ class LabelledPlaces:
         }
         self.latents, self.objects = resident.latents, resident.outcomes.get(OBJECT_POSITION)
         self.rows = labels[OBJECT_POSITION].nonzero().squeeze(1)
+        self.rows = self.rows[resident.seen[self.rows]]
         conditions, tools = [], []
         for first, episode in zip(resident.first.tolist(), data.episodes):
             known = labels[TOOL_POSITION][first + 1 : first + len(episode)]

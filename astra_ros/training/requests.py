@@ -96,6 +96,12 @@ class TrainRequest:
     """A training, or the rest of one that was stopped."""
 
     data: Path = setting(Path("data/train"), "folder of episodes from `astra record` or `astra import-bag`")
+    branches: Path | None = setting(
+        None,
+        "folder from `astra record --branches` of the same robots: what comes of plans, without pictures. The dynamics "
+        "learn outcomes from it",
+        metavar="FOLDER",
+    )
     out: Path = setting(Path("runs/tiny"), "checkpoints and logs; training goes on from them")
     settings: TrainSettings = TrainSettings()
     initial: InitialModel = field(default_factory=InitialModel)

@@ -26,6 +26,7 @@ class LatentEpisode:
     frames: Tensor | None  # uint8 [N, h, w, 3]; kept only of a moving camera that is known
     motion: np.ndarray  # float64 [N, D]
     dt_s: float
+    frames_seen: int | None = None  # as in `Episode`
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -50,6 +51,8 @@ class ResidentEpisodes:
         self.first = _starts(counts, device)  # [E] row of each episode's first frame
         self.spaces = torch.tensor([each.space for each in episodes], device=device)
         self.latents = torch.cat([each.latents for each in episodes]).to(device)
+        seen = [torch.arange(len(each)) < (each.frames_seen or len(each)) for each in episodes]
+        self.seen = torch.cat(seen).to(device)  # bool [R], False where a frame was not recorded
         parts = self.latents.split(counts)
         episodes = [replace(each, latents=part) for each, part in zip(episodes, parts)]
         # One row more than actions, so that rows are those of frames: the last one is never used.

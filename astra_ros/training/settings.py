@@ -90,6 +90,9 @@ class TrainSettings(OptimiserSettings):
         "its future poses, is kept in memory for the next use of the clip: steps are faster, clips are fewer",
         1,
     )
+    branch_share: float = _number(
+        0.5, "share of a step's clips that are branches (`--branches`): more for scores, less for pictures", 0, 1.0
+    )
     minutes: float = _number(
         0.0,
         "train for so long, in all runs of the command together, in place of numbers of steps: the stages with steps "

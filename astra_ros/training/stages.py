@@ -184,10 +184,15 @@ def train_dynamics(
         return config.strides[step % len(config.strides)]
 
     train, aside = training.data.split()
-    clips = replace(training.clips(model, trained_on, training.drawer(model)), starts_every=settings.starts_every)
+    learned_from = [*train, *training.data.branches]
+    clips = replace(
+        training.clips(model, trained_on, training.drawer(model)),
+        starts_every=settings.starts_every,
+        branch_share=settings.branch_share,
+    )
     data = None
     if config.object_token and not (training.folder / "dynamics.safetensors").exists() and new_places(training, model):
-        data = LatentDataset(clips, train, model.autoencoder, processes.first)
+        data = LatentDataset(clips, learned_from, model.autoencoder, processes.first)
         train_places(training, model, data)
     network = config.to_dict()
     del network["compositing"]  # the compositor is trained afterwards
@@ -203,6 +208,7 @@ def train_dynamics(
             "outcome_weight",
             "moved_weight",
             "starts_every",
+            "branch_share",
             "horizon",
             "minutes",
         ),
@@ -221,7 +227,7 @@ def train_dynamics(
     if trainer.finished:
         return trainer.run(), trained_on
     if data is None:
-        data = LatentDataset(clips, train, model.autoencoder, processes.first)
+        data = LatentDataset(clips, learned_from, model.autoencoder, processes.first)
     trained_on = with_rendered(trained_on, data.rendered_spaces, train)
     validation = None
     if processes.first:

@@ -25,6 +25,7 @@ from astra_ros.training.training_data import (
     check_same_data,
     claim,
     pixels,
+    with_branches,
     write_facts,
 )
 from astra_ros.world_model.astra import Astra
@@ -43,9 +44,13 @@ def train(request: TrainRequest) -> Path | None:
     request.initial.began_with()  # a model that is missing is named before the data are read
     paths = list_episodes(request.data)
     data = check_episodes(request.data, read_footers(paths))
+    if request.branches:
+        data = with_branches(data, request.branches, read_footers(list_episodes(request.branches)))
     if stages[-1:] not in ([], ["autoencoder"]):
         for path, footer in data.footers.items():
             check_long_enough(path, footer["frames"][0], settings.horizon)
+        for path, footer in data.branches.items():
+            check_long_enough(path, footer["frames"][0] - footer["frames_seen"] + 1, settings.horizon)
     check_same_data(request.out, data)
     processes = distributed.start(request.device or distributed.default_device(), request.strategy)
     try:
@@ -69,6 +74,9 @@ def _train(
     claim(request.out, processes.first)
     torch.manual_seed(settings.seed)
     model, trained_on = begin(request.initial, data, request.out, processes, settings.horizon)
+    if data.branches and not model.config.time_attention:  # a frame would follow from one that was not seen
+        problem = "a network that imagines frame by frame cannot learn from frames that were not seen"
+        raise TrainingError(problem, thing="branches", cure="add --one-pass, or start from a model of one pass")
     if model.config.object_token:
         processes.share(settings.places_batch)
     if processes.first:

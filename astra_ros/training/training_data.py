@@ -7,10 +7,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from astra_ros.datasets.dataset import HELD_OUT_FROM
+from astra_ros.datasets.dataset import HELD_OUT_FROM, space_of
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.files import OutputError, atomic_write
 from astra_ros.training.errors import TrainingError
@@ -26,7 +26,8 @@ class TrainingData:
 
     folder: Path
     footers: Mapping[Path, dict]  # an episode's table -> its footer, in order of name
-    sha256: str  # of the episodes' names, tables and videos
+    sha256: str  # of the episodes' names, tables and videos, branches included
+    branches: Mapping[Path, dict] = field(default_factory=dict)  # as `footers`; outcomes alone are learned from these
 
     @property
     def paths(self) -> list[Path]:
@@ -47,8 +48,11 @@ class TrainingData:
         return {path: self.footers[path] for path in train}, {path: self.footers[path] for path in aside}
 
 
-def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
-    """Raises DatasetError where an episode is damaged, unfit or held out for evaluation, or where episodes differ."""
+def check_episodes(folder: Path, footers: Mapping[Path, dict], branches: bool = False) -> TrainingData:
+    """Raises DatasetError where an episode is damaged, unfit or held out for evaluation, or where episodes differ.
+
+    Also where one is a branch, or with `branches` where one is not.
+    """
     name, first = next((path.name, footer) for path, footer in footers.items())
     size = _size(first)
     digest = hashlib.sha256()
@@ -63,6 +67,9 @@ def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
         if footer["seed"] is not None and footer["seed"] >= HELD_OUT_FROM:
             problem = f"seeds from {HELD_OUT_FROM} on are held out for evaluation"
             raise DatasetError(problem, thing=path, cure="record others, with lower seeds")
+        if (footer.get("frames_seen") is not None) != branches:
+            problem = "all of its frames were seen, so it is no branch" if branches else "a branch, not an episode"
+            raise DatasetError(problem, thing=path, cure="give episodes as `data`, and branches as `branches`")
         if why := footer["source"].get("unfit"):
             cure = "delete the episodes of that bag, or replace them by importing it again as that says"
             raise DatasetError(f"a model cannot learn from it ({why})", thing=path, cure=cure)
@@ -70,6 +77,23 @@ def check_episodes(folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
             problem = f"its video {path.with_suffix('.mp4').name} is missing"
             raise DatasetError(problem, thing=path, cure="delete the table and record the episode again")
     return TrainingData(folder, dict(footers), digest.hexdigest())
+
+
+def with_branches(data: TrainingData, folder: Path, footers: Mapping[Path, dict]) -> TrainingData:
+    """The data and the outcomes of branches. Raises DatasetError as `check_episodes`, and where they do not fit."""
+    branches = check_episodes(folder, footers, branches=True)
+    path = next(iter(footers))
+    if (branches.dt_s, branches.size) != (data.dt_s, data.size):
+        problem = f"its frames have {pixels(branches.size)} and are {branches.dt_s:g} s apart, those of {data.folder} "
+        problem += f"have {pixels(data.size)} and are {data.dt_s:g} s apart"
+        raise DatasetError(problem, thing=path, cure="record branches like the episodes")
+    known = {space_of(footer) for footer in data.footers.values()}
+    for path, footer in footers.items():
+        if space_of(footer) not in known:
+            problem = f"there is no episode of {space_of(footer)} in {data.folder}"
+            raise DatasetError(problem, thing=path, cure="record episodes of that robot, too")
+    both = hashlib.sha256(f"{data.sha256} {branches.sha256}".encode()).hexdigest()
+    return replace(data, branches=dict(footers), sha256=both)
 
 
 def check_long_enough(path: Path, frames: int, horizon: int) -> None:
@@ -117,13 +141,18 @@ def check_same_data(out: Path, data: TrainingData) -> None:
         return
     try:
         then = json.loads(path.read_text())
-        same, count = then["sha256"] == data.sha256, then["episodes"]
+        same, counts = then["sha256"] == data.sha256, (then["episodes"], then.get("branches", 0))
     except (ValueError, KeyError, TypeError) as error:
         cure = "delete it if the data are the same as before"
         raise TrainingError(f"cannot be read ({error})", thing=path, cure=cure) from error
     if not same:
-        problem = f"this training was begun on other episodes ({count} then, {len(data.footers)} now)"
+        now = _counted(len(data.footers), len(data.branches))
+        problem = f"this training was begun on other episodes ({_counted(*counts)} then, {now} now)"
         raise TrainingError(problem, thing=path, cure="go on with the same data, or train into another folder")
+
+
+def _counted(episodes: int, branches: int) -> str:
+    return f"{episodes} and {branches} branches" if branches else str(episodes)
 
 
 def claim(out: Path, first: bool = True) -> None:
@@ -153,6 +182,8 @@ def claim(out: Path, first: bool = True) -> None:
 def write_facts(out: Path, data: TrainingData) -> None:
     """Record in a training folder on which episodes it was begun. Raises OutputError."""
     facts = {"dt_s": data.dt_s, "size": data.size, "episodes": len(data.footers), "sha256": data.sha256}
+    if data.branches:
+        facts["branches"] = len(data.branches)
     try:
         with atomic_write(out / DATA_FILE) as part:
             part.write_text(json.dumps({"folder": str(data.folder), **facts}, indent=1) + "\n")

@@ -233,3 +233,10 @@ def test_an_object_token_learns_places_of_its_own_where_they_are_labelled(clip, 
     assert parts_of(clip, stride=4)["tool_planned"] == pytest.approx(first["tool_planned"]), "of every step"
     assert "object_seen" not in parts_of(replace(clip, object_places=torch.full_like(places, torch.nan)))
     assert "object_seen" not in parts_of(replace(clip, object_places=None))
+    branch = replace(clip, seen=torch.zeros(len(places), dtype=torch.bool))
+    observed = clip.latents[0, : -clip.actions.shape[1]]
+    with torch.no_grad():
+        expected = model.denoiser.object_token.locate(observed)[0] - places[0, : len(observed)]
+    scaled = expected.abs() / (0.02 * places[0, : len(observed)].norm(dim=-1, keepdim=True).clamp_min(1))
+    by_hand = torch.where(scaled < 1, scaled.square() / 2, scaled - 0.5).mean()
+    assert parts_of(branch)["object_seen"] == pytest.approx(losses.LossWeights().positions * float(by_hand), rel=1e-4)

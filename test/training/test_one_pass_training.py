@@ -86,6 +86,28 @@ def test_the_new_time_attention_learns_from_the_first_step(frame_by_frame):
         optimizer.step()
 
 
+def test_frames_that_were_not_seen_teach_outcomes_alone(frame_by_frame):
+    made = one_pass(frame_by_frame, HORIZON).train()
+    clip, window = clip_of(made.config), made.config.temporal_window
+    seen = torch.tensor([True, False, True])
+
+    def parts_of(clip):
+        return losses.one_step_loss(made, clip, torch.Generator().manual_seed(3))[1]
+
+    some = replace(clip, seen=seen)
+    other = some.latents.clone()
+    other[:, window:][~seen] = 7.0
+    assert parts_of(some) == parts_of(replace(some, latents=other)), "what stands in place of a frame does not count"
+    assert parts_of(some)["latent"] != parts_of(clip)["latent"]
+    contacts = some.outcomes["obstacle_contact"].clone()
+    contacts[~seen] = 1.0
+    told = parts_of(replace(some, outcomes=some.outcomes | {"obstacle_contact": contacts}))
+    assert told["obstacle_contact"] != parts_of(some)["obstacle_contact"] and told["latent"] == parts_of(some)["latent"]
+    none = replace(clip, seen=torch.zeros(3, dtype=torch.bool))
+    loss, parts = losses.one_step_loss(made, none, torch.Generator().manual_seed(3))
+    assert parts["latent"] == 0 and parts["error"] == 0 and loss > 0
+
+
 def test_what_is_trained_is_what_is_done(frame_by_frame, monkeypatch):
     """One chunk from zeros at time 0, whose frames are 1 to H old, seen from the last observed frame."""
     model = one_pass(frame_by_frame, HORIZON)

@@ -1,5 +1,6 @@
 """The episodes of a training: its clips, and datasets that cannot be used."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -9,6 +10,8 @@ import torch
 from user_errors import refusal
 
 from astra_ros.commands import train
+from astra_ros.datasets import record
+from astra_ros.datasets.branches import HISTORY
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
 from astra_ros.datasets.episode import DatasetError
 from astra_ros.inference import ModelError
@@ -18,11 +21,11 @@ from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 
 
-def clips_of(paths):
+def clips_of(paths, branches=(), **more):
     torch.manual_seed(0)
     config = preset("tiny")
-    settings = ClipSettings(measure(paths, ())[0], window=4, horizon=16, outcomes=config.outcomes)
-    return LatentDataset(settings, paths, Astra(config).autoencoder)
+    settings = ClipSettings(measure(paths, ())[0], window=4, horizon=16, outcomes=config.outcomes, **more)
+    return LatentDataset(settings, [*paths, *branches], Astra(config).autoencoder)
 
 
 def test_clips_line_up_with_the_recording(data):
@@ -41,6 +44,48 @@ def test_clips_line_up_with_the_recording(data):
     np.testing.assert_allclose(clip.actions[1, 0].numpy(), expected, rtol=1e-6)
     assert clip.outcomes["object_position"][1, 0].tolist() == episode.labels["object_position"][8].tolist()
     assert clip.outcomes["off_road"].isnan().all()  # an arm has no road
+
+
+@pytest.fixture(scope="module")
+def branches(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("branches")
+    asked = record.RecordRequest(folder, [("arm", "kuka")], 1, branches=1, seconds=4.0, workers=1)
+    assert record.record(asked) == 2
+    return folder
+
+
+def test_branches_teach_what_comes_and_not_what_is_seen(data, branches, tmp_path, arguments):
+    clips = clips_of(list_episodes(data), list_episodes(branches), branch_share=0.5)
+    clip = clips.clip([0, 3], [0, HISTORY - 1])
+    assert clip.seen.tolist() == [True, False]
+    assert all(known.isfinite().all() for known in (clip.outcomes["obstacle_contact"], clip.object_places))
+    drawn = clips.sample(6, torch.Generator().manual_seed(0))
+    assert drawn.seen.tolist() == [True] * 3 + [False] * 3
+    last = clips.resident.latents[clips.resident.first[3:] + HISTORY - 1].float()
+    newest = drawn.latents[3:, clips.settings.window - 1]
+    assert all(any(torch.equal(one, each) for each in last) for one in newest)
+    # Shown in one pass: frame by frame, a frame would follow from one that was not seen.
+    few = ["--autoencoder-steps", "0", "--compositor-steps", "0", "--dynamics-steps", "2", "--branches", str(branches)]
+    assert train.run(arguments(data, tmp_path / "run", "--from", "small", "--one-pass", *few)) == 0
+    facts = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert (facts["episodes"], facts["branches"]) == (3, 2)
+    with refusal(TrainingError, "data.json", "3 and 2 branches", "3 now"):
+        train.run(arguments(data, tmp_path / "run", "--from", "small", "--one-pass", *few[:-2]))
+
+
+def test_branches_that_cannot_be_used_are_refused(data, branches, tmp_path, arguments):
+    with refusal(DatasetError, "000000.parquet", "branch"):
+        train.run(arguments(branches, tmp_path / "run"))
+    with refusal(DatasetError, "000000.parquet", "no branch"):
+        train.run(arguments(data, tmp_path / "run", "--branches", str(data)))
+    with refusal(TrainingError, "branches", "frame by frame"):
+        train.run(arguments(data, tmp_path / "run", "--branches", str(branches)))
+    first = load_episode(list_episodes(branches)[0])
+    for changed, fact in ((replace(first, robot="panda"), "panda_joints"), (replace(first, dt_s=0.5), "0.5 s")):
+        folder = tmp_path / fact
+        save_episode(episode_path(folder, changed.space, 0), changed)
+        with refusal(DatasetError, "000000.parquet", fact):
+            train.run(arguments(data, tmp_path / "run", "--branches", str(folder)))
 
 
 def test_robots_of_several_kinds_share_a_batch(data, tmp_path):

@@ -35,6 +35,10 @@ class PlayingArm(ArmWorld):
     def propose(self, count: int, seed: int) -> list[tuple[str, JointPlan]]:
         return propose(self, count, seed)
 
+    def between(self) -> JointPlan | None:
+        """None: every proposal begins where the arm is."""
+        return None
+
     def referee(self) -> ArmReferee:
         return ArmReferee(self)
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from astra_ros.control.motion_candidates import MotionSettings
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits
-from astra_ros.control.pushes import PushSettings, plan_pushes
+from astra_ros.control.pushes import PushSettings, plan_pushes, plan_retreat
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.candidates import random_play
 from astra_ros.simulation.arm.episodes import PlayingArm
@@ -72,6 +72,16 @@ class PlannedArm(PlayingArm):
         except (InCollision, NoPath, OutsideLimits):
             return []
         return [(PLANNED, plan) for plan in plans]
+
+    def between(self) -> JointPlan | None:
+        """The way up and home; None at home, and where none can be planned."""
+        home, settings = dict(zip(self.spec.joint_names, self.spec.ready)), motion_settings(1)
+        joints = dict(zip(self.joint_names, self.motion().tolist()))
+        urdf = robot_description(self.spec, coarse=True)
+        try:
+            return plan_retreat(joints, home, urdf, settings, push_settings(self.spec))
+        except (InCollision, NoPath, OutsideLimits):
+            return None
 
 
 def make(robot: str, size: int) -> PlannedArm:

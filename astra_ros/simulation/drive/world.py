@@ -140,6 +140,9 @@ class DriveWorld(SessionOwner):
     def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
         return propose(self, count, seed)
 
+    def between(self) -> None:
+        """None: a car drives on."""
+
     def goal_image(self) -> None:
         """None: progress along a road has no image."""
 

@@ -187,6 +187,9 @@ class ExploreWorld(SessionOwner):
     def propose(self, count: int, seed: int) -> list[tuple[str, VelocityPlan]]:
         return propose(self, count, seed)
 
+    def between(self) -> None:
+        """None: it goes on from where it is."""
+
     def goal_image(self) -> None:
         """None: a place that was never seen has no image."""
 
