@@ -17,7 +17,7 @@ from astra_ros.control.motion_candidates import MotionSettings, model_of, motion
 from astra_ros.control.planning_errors import NoPath, UnusableState
 from astra_ros.control.routes import Routes, dense, without_repeats
 from astra_ros.control.time_parameterisation import TimedMotion, timed
-from astra_ros.control.tool_goals import ToolPose, solve_pose
+from astra_ros.control.tool_goals import NEAR_M, ToolPose, solve_pose
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.rotations import turned
 from astra_ros.settings import CheckedSettings, setting
@@ -231,7 +231,7 @@ class _Pushes:
         """
         pose = self._arm.pose(self._start, self._frame)
         x, y, now_m = pose[:3, 3]
-        if now_m >= height_m:
+        if now_m >= height_m - NEAR_M:  # nearer, the arm would stay where it is, and a way of no length has no times
             return self._start[None]
         return self._along(np.array([[x, y, now_m], [x, y, height_m]]), pose[:3, :3], self._start)
 

@@ -15,6 +15,7 @@ from known_model import WHITE, KnownModel
 from astra_ros.agents.loop import Choice, LoopSettings
 from astra_ros.agents.manipulation import ArmGoal, PushTask, RobotWorldModel, SeenArm
 from astra_ros.agents.plan_improvement import ImprovementSettings
+from astra_ros.control import pushes
 from astra_ros.control.motion_candidates import MotionSettings, plan_motions
 from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningNotInstalled
 from astra_ros.control.pushes import ELSEWHERE_RAD, PushSettings, plan_pushes, plan_retreat
@@ -160,6 +161,26 @@ def test_the_arm_retreats_straight_up_and_home_without_moving_anything_beside_it
     assert plan_retreat(panda.now, home, panda.urdf, PATIENT, PUSHING) is None, "it is at home"
 
 
+def test_the_arm_retreats_from_just_below_the_height_of_travel(panda):
+    tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
+    now = after_a_push(panda, np.array([0.5, 0.0]), np.array([0.5, 0.15]))
+    height = tool(np.array([[now[name] for name in panda.spec.joint_names]]))[0, 2]
+    home = dict(zip(panda.spec.joint_names, panda.spec.ready))
+    back = plan_retreat(now, home, panda.urdf, PATIENT, replace(PUSHING, travel_m=height + 5e-4))
+    assert back is not None and np.allclose(back.positions[-1], panda.spec.ready)
+
+
+def test_an_arm_that_cannot_lift_its_tool_goes_home_slowly(panda, monkeypatch):
+    monkeypatch.setattr(pushes._Pushes, "_up", lambda *_: None)
+    tool = ToolPath(panda.urdf, "pusher_tip", panda.spec.joint_names)
+    now = dict(panda.now) | {panda.spec.joint_names[0]: panda.spec.ready[0] + 1.0}
+    home = dict(zip(panda.spec.joint_names, panda.spec.ready))
+    back = plan_retreat(now, home, panda.urdf, PATIENT, PUSHING)
+    way = tool(back.motion(np.linspace(0.0, back.duration_s, 400)))
+    speeds = np.linalg.norm(np.diff(way, axis=0), axis=1) / (back.duration_s / 399)
+    assert 0.5 * PUSHING.speed < speeds.max() < 1.05 * PUSHING.speed
+
+
 def test_an_arm_without_a_push_to_make_goes_home_or_rests_where_it_cannot(robot, panda):
     arm, went = StillArm(panda.now), JointPlan(panda.spec.joint_names, np.zeros(1), np.zeros((1, 7)), "retreat")
     # Asked after each choice, and before the next one.
@@ -263,7 +284,7 @@ def test_pushes_go_elsewhere_after_those_that_were_refused_or_could_not_be_plann
     asked = []
 
     def push(initial, places, urdf, pushing):
-        asked.append(pushing.elsewhere)
+        asked.append((pushing.elsewhere, pushing.dead_ends))
         if len(asked) == 2:
             raise NoPath("none", thing="goal", cure="")
         rest = np.array([[panda.now[name] for name in panda.spec.joint_names]])
@@ -275,7 +296,7 @@ def test_pushes_go_elsewhere_after_those_that_were_refused_or_could_not_be_plann
     arm.object_position = lambda: np.array([0.5, 0.0, 0.03])
     settings = LoopSettings(act_steps=1, most_choices=4)
     list(robot.push(arm, arm.task(panda), settings, choose=lambda *_: Choice(None if next(refusals) else 0)))
-    assert asked == [False, True, True, False]
+    assert asked == [(False, False), (True, False), (True, False), (False, False)]
 
 
 def test_pushes_elsewhere_are_spread_wide(panda):

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from astra_ros.control.motion_candidates import MotionSettings
-from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits
+from astra_ros.control.planning_errors import InCollision, NoPath, OutsideLimits, PlanningError, PlanningNotInstalled
 from astra_ros.control.pushes import PushSettings, plan_pushes, plan_retreat
 from astra_ros.plans.joint_plan import JointPlan
 from astra_ros.simulation.arm.candidates import random_play
@@ -74,13 +74,15 @@ class PlannedArm(PlayingArm):
         return [(PLANNED, plan) for plan in plans]
 
     def between(self) -> JointPlan | None:
-        """The way up and home; None at home, and where none can be planned."""
+        """The way up and home; None at home, and where none can be planned. Raises as ``propose``."""
         home, settings = dict(zip(self.spec.joint_names, self.spec.ready)), motion_settings(1)
         joints = dict(zip(self.joint_names, self.motion().tolist()))
         urdf = robot_description(self.spec, coarse=True)
         try:
             return plan_retreat(joints, home, urdf, settings, push_settings(self.spec))
-        except (InCollision, NoPath, OutsideLimits):
+        except PlanningNotInstalled:
+            raise
+        except PlanningError:
             return None
 
 
