@@ -53,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     elif args.preset == "paper":
         problem = "the preset paper is not trained by flow matching"
         refuse_unused(args, ["moved_weight"], problem)
+    if not args.branches:
+        refuse_unused(args, ["branch_share"], "there are no branches", "leave it out, or add --branches")
     if args.one_pass:
         refuse_unused(args, ["rollout_from"], "one pass is trained without rollouts")
     if args.stage in ("autoencoder", "dynamics") or args.compositor_steps == 0 or "compositor" in args.without:

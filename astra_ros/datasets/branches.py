@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from astra_ros.camera.frame_size import to_model_size
 from astra_ros.datasets.episode import Episode
+from astra_ros.errors import UserError
 from astra_ros.plans.durations import PLAN_S, STEP_S
 from astra_ros.simulation.worlds import World
 
@@ -24,6 +25,9 @@ PLAN_STEPS = round(PLAN_S / STEP_S)
 HISTORY = 4  # frames before a branch, as many as models look at
 FRAMES = HISTORY + PLAN_STEPS
 PROPOSED = 8  # plans of which some are branches
+CHOICES, TRIED, MADE = "choices", "plans_tried", "branches"  # in a branch's scene
+# Of a world, beside what other recording asks for.
+NEEDED = ("propose", "command", "referee", "snapshot", "restore", "between")
 BEST_SHARE = 0.7  # of behaviours that are the best of the branches, the others any of them
 
 
@@ -42,11 +46,24 @@ class Branches:
     """
 
     def __init__(self, world: World, seed: int, image_size: int, count: int) -> None:
+        """Raises UserError where the world cannot try plans."""
+        if lacking := [name for name in NEEDED if not hasattr(world, name)]:
+            problem = f"it has no {', '.join(lacking)}, so no plan can be tried in it"
+            raise UserError(problem, thing=f"world {world.embodiment.world}", cure="record without branches")
         self._world, self._seed, self._size, self._count = world, seed, (image_size, image_size), count
         self._past: deque[_Moment] = deque(maxlen=HISTORY)
 
-    def of(self, choices: int) -> Iterator[Episode]:
-        """The branches of so many choices; of a choice where the world proposes nothing, none."""
+    def of(self, choices: int) -> list[Episode]:
+        """The branches of so many choices; of a choice where the world proposes nothing, none.
+
+        Each says in its scene of how many choices and plans it comes (`CHOICES`, `TRIED`), and how many branches the
+        scene has (`MADE`).
+        """
+        made = list(self._played(choices))
+        facts = {CHOICES: float(choices), TRIED: float(self._count), MADE: float(len(made))}
+        return [replace(branch, scene={**branch.scene, **facts}) for branch in made]
+
+    def _played(self, choices: int) -> Iterator[Episode]:
         world, random = self._world, np.random.default_rng([self._seed, 21])
         world.reset(self._seed)
         self._look()

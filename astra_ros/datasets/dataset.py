@@ -60,7 +60,10 @@ class PackedEpisode:
 
 
 def episode_path(folder: Path, space: str, number: int) -> Path:
-    """The table of an episode; its video is beside it. Simulated episodes are numbered by seed."""
+    """The table of an episode; its video is beside it.
+
+    Simulated episodes are numbered by seed, branches from a thousand times their seed on (`record.BRANCHES`).
+    """
     return Path(folder) / f"{space}_{number:06d}.parquet"
 
 
@@ -168,11 +171,15 @@ def _readable(paths: Iterable[Path], but: Iterable[Path]) -> Iterator[dict]:
             yield read_footer(path)
 
 
-def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = ()) -> None:
+def check_alike(
+    folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[Path] = (), branches: bool = False
+) -> None:
     """Raises DatasetError where a folder's episodes have another size (h, w) or rate than new ones.
 
-    Damaged episodes are skipped, and those in `but` are about to be replaced.
+    Also where they are branches and the new ones are not, or the other way round. Damaged episodes are skipped, and
+    those in `but` are about to be replaced.
     """
+    cure = "write to another folder: a folder holds one kind"
     for footer in _readable(folder.glob("*.parquet"), but):
         there = tuple(footer["frames"][1:3])
         if there != tuple(size) or footer["dt_s"] != dt_s:
@@ -180,8 +187,11 @@ def check_alike(folder: Path, size: tuple[int, int], dt_s: float, but: Iterable[
                 f"its episodes have {there[1]} x {there[0]} pixels and {footer['dt_s']:g} s a frame, "
                 f"the new ones {size[1]} x {size[0]} and {dt_s:g} s",
                 thing=folder,
-                cure="write to another folder: a folder holds one kind",
+                cure=cure,
             )
+        if (footer.get("frames_seen") is not None) != branches:
+            problem = "it has whole episodes, the new ones are branches" if branches else "it has branches"
+            raise DatasetError(problem, thing=folder, cure=cure)
 
 
 def check_names(folder: Path, robot: str, modality: str, names: tuple[str, ...], but: Iterable[Path] = ()) -> None:

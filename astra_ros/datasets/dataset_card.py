@@ -28,7 +28,7 @@ def write_card(folder: Path) -> list[str]:
             footer = read_footer(path)
             names = pq.read_schema(path).names
             if "label.obstacle_contact" in names:
-                column = pq.read_table(path, columns=["label.obstacle_contact"])
+                column = pq.read_table(path, columns=["label.obstacle_contact"])[footer.get("frames_seen", 0) :]
                 contacts[space_of(footer)] += sum(column.column(0).to_pylist())
                 judged[space_of(footer)] += len(column)
             footers[path] = footer
@@ -68,6 +68,11 @@ def write_card(folder: Path) -> list[str]:
             + " |"
         )
     lines += ["", '"contact" is the share of frames in which the robot touched an obstacle.']
+    if seen := {footer["frames_seen"] for footer in footers.values() if "frames_seen" in footer}:
+        lines += [
+            f"These are branches: plans that were executed and undone. Pictures show the first {max(seen)} frames,",
+            "and repeat the last of them. Contacts are counted in the others.",
+        ]
     if _in_two_styles(footers.values()):
         lines += [
             "Of an episode in two styles there is a second video (`.style.mp4`): the same in another light, with",

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from astra_ros.datasets.branches import FRAMES, PROPOSED, Branches, column
+from astra_ros.datasets.branches import CHOICES, FRAMES, MADE, PROPOSED, TRIED, Branches, column
 from astra_ros.datasets.dataset import (
     HELD_OUT_FROM,
     PackedEpisode,
@@ -122,20 +122,25 @@ _built: dict[tuple[str, str, int], World] = {}
 
 def record_seeds(
     world_name: str, robot: str, seeds: list[int], image_size: int, crf: int, seconds: float, branches: int
-) -> list[tuple[str, int, PackedEpisode]]:
-    """(action space, number, episode) of each seed, or of its branches, the first one last; runs in a worker."""
+) -> list[tuple[str, list[tuple[int, PackedEpisode]]]]:
+    """(action space, [(number, episode)]) of each seed: one episode, or its branches, the first one last.
+
+    Runs in a worker.
+    """
     key = (world_name, robot, FINER * image_size)
     if key not in _built:
         _built[key] = make_world(*key)
     world = _built[key]
-    episodes = []
+    answers = []
     for seed in seeds:
         if branches:
-            made = list(Branches(world, seed, image_size, branches).of(round(seconds / PLAN_S)))
-            episodes += [(BRANCHES * seed + index, made[index]) for index in reversed(range(len(made)))]
+            made = Branches(world, seed, image_size, branches).of(round(seconds / PLAN_S))
+            numbered = [(BRANCHES * seed + index, made[index]) for index in reversed(range(len(made)))]
         else:
-            episodes.append((seed, record_episode(world, seed, image_size, seconds)))
-    return [(episode.space, number, pack_episode(episode, crf)) for number, episode in episodes]
+            numbered = [(seed, record_episode(world, seed, image_size, seconds))]
+        packed = [(number, pack_episode(episode, crf)) for number, episode in numbered]
+        answers.append((world.embodiment.space, packed))
+    return answers
 
 
 @dataclass(frozen=True)
@@ -155,12 +160,14 @@ class RecordRequest:
     branches: int = setting(
         0,
         "record what comes of so many plans at each choice of a closed loop, without pictures, in place of play: "
-        "outcomes for `astra train --branches`. A choice for each 4 of `seconds`; 0: record play",
+        "outcomes for `astra train --branches`; 0: record play",
         0,
         PROPOSED,
     )
     size: int = setting(IMAGE_SIZE, "rows and columns of a frame, pixels; even", 16)
-    seconds: float = setting(SECONDS, "length of an episode; 17 and more to evaluate 64 frames ahead")
+    seconds: float = setting(
+        SECONDS, "length of an episode; 17 and more to evaluate 64 frames ahead; with branches 4 for each choice"
+    )
     crf: int = setting(
         LOSSLESS,
         "video quality: 0 keeps every bit, 10 halves the files and looks the same (x264's constant rate factor)",
@@ -189,6 +196,11 @@ class RecordRequest:
             raise UserError(f"{self.size} pixels", thing="size", cure="give an even number: video needs it")
 
     @property
+    def choices(self) -> int:
+        """Of each scene, with branches."""
+        return round(self.seconds / PLAN_S)
+
+    @property
     def seeds(self) -> range:
         step = STYLED_EVERY if self.two_styles else 1
         first = self.first_seed + -self.first_seed % step
@@ -211,7 +223,7 @@ def record(request: RecordRequest) -> int:
     remove_stale_parts(folder)
     # An episode that has lost a video is recorded again.
     there = {path.name for path in folder.glob("*.parquet") if has_its_videos(path)}
-    check_alike(folder, (size, size), STEP_S)
+    check_alike(folder, (size, size), STEP_S, branches=bool(request.branches))
     jobs = []
     for world, robot in request.robots:
         space = f"{robot}_{WORLDS[world].robots[robot]}"
@@ -219,12 +231,12 @@ def record(request: RecordRequest) -> int:
         each = BRANCHES if request.branches else 1
         paths = {seed: episode_path(folder, space, each * seed) for seed in request.seeds}
         _check_alike([path for path in paths.values() if path.name in there], world, request)
-        missing = [seed for seed, path in paths.items() if path.name not in there]
+        missing = [seed for seed, path in paths.items() if not _is_whole(path, there)]
         jobs += [
             (world, robot, missing[i : i + SEEDS_PER_JOB], size, request.crf, request.seconds, request.branches)
             for i in range(0, len(missing), SEEDS_PER_JOB)
         ]
-    total, made = sum(len(job[2]) for job in jobs), 0
+    total, made, bare = sum(len(job[2]) for job in jobs), 0, 0
     # All robots from the start, so that a stopped recording has some of each.
     jobs.sort(key=lambda job: job[2][0])
     run = ray_workers(request.ray_address) if request.ray_address else local_workers(request.workers)
@@ -232,10 +244,17 @@ def record(request: RecordRequest) -> int:
     with tqdm(total=total, unit=unit, desc=f"record {folder}") as bar:
         try:
             for done in run(record_seeds, jobs):
-                for space, number, packed in done:
-                    save_packed(episode_path(folder, space, number), packed)
-                    made += 1
-                    bar.update(not request.branches or number % BRANCHES == 0)
+                for space, episodes in done:
+                    for number, packed in episodes:
+                        save_packed(episode_path(folder, space, number), packed)
+                    made += len(episodes)
+                    bare += not episodes
+                    bar.update()
+            if bare:
+                print(f"note: {bare} scenes have no branches: no plan was proposed there", file=sys.stderr)
+            if not any(folder.glob("*.parquet")):
+                cure = "record more scenes, or in another world"
+                raise DatasetError("no plan was proposed in any of the scenes", thing=folder, cure=cure)
             for text in write_card(folder):
                 print(f"note: {text}", file=sys.stderr)
         except KeyboardInterrupt:
@@ -251,6 +270,18 @@ def record(request: RecordRequest) -> int:
     return made
 
 
+def _is_whole(path: Path, there: set[str]) -> bool:
+    """Whether an episode is among the files `there`, or all branches of the scene whose first one is at `path`."""
+    if path.name not in there:
+        return False
+    try:
+        made = int(read_footer(path)["scene"].get(MADE, 1))
+    except DatasetError:  # damaged: `load_episode` says so
+        return True
+    space, _, number = path.stem.rpartition("_")
+    return all(episode_path(path.parent, space, int(number) + index).name in there for index in range(made))
+
+
 def _recorded(count: int) -> str:
     return f"{count} episodes were recorded and are whole"
 
@@ -258,20 +289,21 @@ def _recorded(count: int) -> str:
 def _check_alike(recorded: list[Path], world: str, request: RecordRequest) -> None:
     """Raises DatasetError where episodes that are there are of another world, or longer or shorter than wanted."""
     wanted = FRAMES if request.branches else round(request.seconds / STEP_S) + 1
+    tried = float(request.branches), float(request.choices)
     for path in recorded:
         try:
             footer = read_footer(path)
         except DatasetError:  # damaged: `load_episode` says so
             continue
         frames, cure = footer["frames"][0], "record into another folder, or delete the episodes there"
-        if (footer.get("frames_seen") is not None) != bool(request.branches):
-            problem = "a whole episode, the new ones are branches" if request.branches else "a branch"
-            raise DatasetError(problem, thing=path, cure="record into another folder")
         if footer["world"] != world:
             problem = f"of the world {footer['world']}, the new episodes are of {world}"
             raise DatasetError(problem, thing=path, cure=f"{cure}, or begin at another seed")
         if frames != wanted:
             problem = f"{(frames - 1) * STEP_S:g} s long, the new episodes are {(wanted - 1) * STEP_S:g} s"
+            raise DatasetError(problem, thing=path, cure=cure)
+        if request.branches and (there := (footer["scene"].get(TRIED), footer["scene"].get(CHOICES))) != tried:
+            problem = "of {} plans at each of {} choices, the new ones are of {} and {}".format(*there, *tried)
             raise DatasetError(problem, thing=path, cure=cure)
         return  # one tells of all: they are made with one command
 

@@ -123,7 +123,7 @@ class World(Protocol):
         robot, it is in its own optical frame.
         """
 
-    # ``astra rank`` asks for the rest; recording does not.
+    # ``astra rank`` asks for the rest, and so does recording branches; other recording does not.
 
     def command(self, plan) -> None:
         """Follow a JointPlan or VelocityPlan from now on; it replaces the one before."""

@@ -147,8 +147,10 @@ class LatentDataset:
                 thing=path,
             )
         check_long_enough(path, len(episode) - (episode.frames_seen or 1) + 1, own.horizon)
+        seen = episode.frames_seen or len(episode)
         with mixed_precision(self.device):  # as the training itself
-            latents = self.autoencoder.encode(frames_to_tensor(episode.frames).to(self.device)).half().cpu()
+            latents = self.autoencoder.encode(frames_to_tensor(episode.frames[:seen]).to(self.device)).half().cpu()
+        latents = latents[torch.arange(len(episode)).clamp_max(seen - 1)]
         cells = object_cells(episode, (latents.shape[-2], latents.shape[-1]))
         drawn = None if own.drawer is None else own.drawer.draw(episode)
         moves = own.cameras is not None and episode.space in own.cameras and episode.camera is not None

@@ -208,7 +208,7 @@ def train_dynamics(
             "outcome_weight",
             "moved_weight",
             "starts_every",
-            "branch_share",
+            *(("branch_share",) if training.data.branches else ()),
             "horizon",
             "minutes",
         ),

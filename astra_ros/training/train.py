@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from astra_ros.datasets.dataset import list_episodes, read_footers, videos_without_table
+from astra_ros.datasets.episode import DatasetError
 from astra_ros.datasets.robot_renders import cameras_of, undrawn_notes
 from astra_ros.training import distributed
 from astra_ros.training.errors import TrainingError
@@ -16,6 +17,7 @@ from astra_ros.training.export import write_model
 from astra_ros.training.initial_model import begin
 from astra_ros.training.lpips import MIN_PIXELS, load_lpips
 from astra_ros.training.requests import STAGES, TrainRequest
+from astra_ros.training.settings import TrainSettings
 from astra_ros.training.stages import Training, train_autoencoder, train_compositor, train_dynamics
 from astra_ros.training.time_budget import TimeBudget
 from astra_ros.training.training_data import (
@@ -50,7 +52,9 @@ def train(request: TrainRequest) -> Path | None:
         for path, footer in data.footers.items():
             check_long_enough(path, footer["frames"][0], settings.horizon)
         for path, footer in data.branches.items():
-            check_long_enough(path, footer["frames"][0] - footer["frames_seen"] + 1, settings.horizon)
+            if settings.horizon > (longest := footer["frames"][0] - footer["frames_seen"]):
+                problem = f"its plan has {longest} frames, the horizon is {settings.horizon}"
+                raise DatasetError(problem, thing=path, cure="lower `horizon`, or leave `branches` out")
     check_same_data(request.out, data)
     processes = distributed.start(request.device or distributed.default_device(), request.strategy)
     try:
@@ -74,9 +78,8 @@ def _train(
     claim(request.out, processes.first)
     torch.manual_seed(settings.seed)
     model, trained_on = begin(request.initial, data, request.out, processes, settings.horizon)
-    if data.branches and not model.config.time_attention:  # a frame would follow from one that was not seen
-        problem = "a network that imagines frame by frame cannot learn from frames that were not seen"
-        raise TrainingError(problem, thing="branches", cure="add --one-pass, or start from a model of one pass")
+    if data.branches:
+        _check_branches(model, settings, processes)
     if model.config.object_token:
         processes.share(settings.places_batch)
     if processes.first:
@@ -100,6 +103,17 @@ def _train(
     if request.initial.base and not model.config.drawing and cameras_of(data.footers.values()):
         print(f"note: '{request.initial.base}' has no kinematic conditioning; the robot renders were not used")
     return write_model(request.model or request.out / "model", astra, trained_on, (request.model or request.out).name)
+
+
+def _check_branches(model: Astra, settings: TrainSettings, processes: distributed.TrainingProcesses) -> None:
+    """Raises TrainingError where branches could not be learned from, or nothing else would be."""
+    if not model.config.time_attention:  # a frame would follow from one that was not seen
+        problem = "a network that imagines frame by frame cannot learn from frames that were not seen"
+        raise TrainingError(problem, thing="branches", cure="add --one-pass, or start from a model of one pass")
+    batch = processes.share(settings.dynamics_batch)
+    if not 0 < round(settings.branch_share * batch) < batch:
+        problem = f"{settings.branch_share:g} of the {batch} clips of a process are none or all of them"
+        raise TrainingError(problem, thing="branch_share", cure="change it, or raise `dynamics_batch`")
 
 
 def without_compositor(astra: Astra) -> Astra:

@@ -87,10 +87,11 @@ def with_branches(data: TrainingData, folder: Path, footers: Mapping[Path, dict]
         problem = f"its frames have {pixels(branches.size)} and are {branches.dt_s:g} s apart, those of {data.folder} "
         problem += f"have {pixels(data.size)} and are {data.dt_s:g} s apart"
         raise DatasetError(problem, thing=path, cure="record branches like the episodes")
-    known = {space_of(footer) for footer in data.footers.values()}
+    known = {(space_of(footer), tuple(footer["motion_names"])) for footer in data.footers.values()}
     for path, footer in footers.items():
-        if space_of(footer) not in known:
-            problem = f"there is no episode of {space_of(footer)} in {data.folder}"
+        if (space_of(footer), tuple(footer["motion_names"])) not in known:
+            what = f"{space_of(footer)} with the motion {', '.join(footer['motion_names'])}"
+            problem = f"there is no episode of {what} in {data.folder}"
             raise DatasetError(problem, thing=path, cure="record episodes of that robot, too")
     both = hashlib.sha256(f"{data.sha256} {branches.sha256}".encode()).hexdigest()
     return replace(data, branches=dict(footers), sha256=both)

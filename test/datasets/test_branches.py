@@ -6,6 +6,7 @@ from user_errors import refusal
 
 from astra_ros.commands import record as command
 from astra_ros.commands.arguments import OneLineParser
+from astra_ros.datasets import record
 from astra_ros.datasets.branches import FRAMES, HISTORY, Branches
 from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.datasets.episode import DatasetError
@@ -59,7 +60,9 @@ def test_an_arm_that_pushes_goes_home_before_it_chooses_again():
     np.testing.assert_allclose(second.motion[HISTORY - 1], world.spec.ready, atol=1e-2)
 
 
-def test_branches_are_recorded_and_gone_on_with(tmp_path, capsys):
+@pytest.fixture
+def recorded(tmp_path):
+    """Records branches of two scenes, with further words of the command line."""
     parser = OneLineParser()
     command.add_arguments(parser)
 
@@ -68,18 +71,69 @@ def test_branches_are_recorded_and_gone_on_with(tmp_path, capsys):
         return command.run(parser.parse_args(words.split()))
 
     assert run() == 0
+    return run
+
+
+def test_branches_are_recorded_and_gone_on_with(recorded, tmp_path):
     paths = list_episodes(tmp_path)
     assert [path.stem[-6:] for path in paths] == ["000000", "000001", "001000", "001001"]
     episode = load_episode(paths[2], branch=True)
     assert (episode.seed, episode.frames_seen, len(episode)) == (1, HISTORY, FRAMES)
-    paths[0].unlink()
-    assert run() == 0 and len(list_episodes(tmp_path)) == 4
-    with refusal(DatasetError, "000000.parquet", "branch"):
-        load_episode(paths[0])
-    with refusal(DatasetError, "000000.parquet", "branch"):
-        run("--branches 0 --seconds 4.75")
+    before = paths[1].read_bytes()
+    for lost in (paths[0], paths[1].with_suffix(".mp4"), paths[1]):
+        lost.unlink()
+        assert recorded() == 0
+    assert len(list_episodes(tmp_path)) == 4 and paths[1].read_bytes() == before
+    card = (tmp_path / "README.md").read_text()
+    assert "branches" in card and "4 episodes, 80 frames" in card
+
+
+def test_a_folder_holds_branches_of_one_kind_or_none(recorded, tmp_path):
+    (first, *_) = list_episodes(tmp_path)
+    with refusal(DatasetError, first.name, "branch"):
+        load_episode(first)
+    for other in ("--branches 1", "--seconds 8"):
+        with refusal(DatasetError, first.name, "2.0 plans", "1.0 choices"):
+            recorded(other)
+    with refusal(DatasetError, tmp_path.name, "branches"):
+        recorded("--branches 0 --first-seed 7")
+    first.unlink()
+    whole = tmp_path / "whole"
+    recorded(f"--out {whole} --branches 0 --episodes 1")
+    with refusal(DatasetError, "whole", "whole episodes"):
+        recorded(f"--out {whole} --first-seed 7")
+
+
+def test_branches_that_cannot_be_recorded_are_refused(recorded):
     for seconds in ("3", "6", "600"):
         with refusal(UserError, "seconds", f"{seconds} s"):
-            run(f"--seconds {seconds}")
+            recorded(f"--seconds {seconds}")
     with refusal(UserError, "two_styles"):
-        run("--two-styles")
+        recorded("--two-styles")
+
+
+class Idle:
+    """A world that proposes nothing, or cannot propose."""
+
+    def __init__(self, world, proposes):
+        self._world, self.propose = world, lambda *_: []
+        if not proposes:
+            del self.propose
+
+    def __getattr__(self, name):
+        if name == "propose":
+            raise AttributeError(name)
+        return getattr(self._world, name)
+
+
+def test_a_scene_where_nothing_is_proposed_has_no_branches(tmp_path, monkeypatch, capsys):
+    asked = record.RecordRequest(tmp_path, [("drive", "car")], 1, branches=2, seconds=4.0)
+    with make_world("drive", "car", 128) as world:
+        monkeypatch.setattr(record, "_built", {("drive", "car", 128): Idle(world, proposes=True)})
+        monkeypatch.setattr(record, "local_workers", lambda *_: lambda function, jobs: (function(*job) for job in jobs))
+        with refusal(DatasetError, tmp_path.name, "no plan"):
+            record.record(asked)
+        assert "1 scenes" in capsys.readouterr().err
+        monkeypatch.setattr(record, "_built", {("drive", "car", 128): Idle(world, proposes=False)})
+        with refusal(UserError, "world drive", "propose"):
+            record.record(asked)

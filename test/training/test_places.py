@@ -13,6 +13,7 @@ from astra_ros.datasets.dataset import list_episodes, load_episode
 from astra_ros.training.clips import ClipSettings, LatentDataset, measure
 from astra_ros.training.outcome_loss import FINE_UNIT_M
 from astra_ros.training.places import LabelledPlaces, PlacesLoss
+from astra_ros.training.resident_episodes import ResidentEpisodes
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 
@@ -55,6 +56,15 @@ def test_frames_and_actions_come_with_their_own_labels(data, loaded, model):
         nearest = int((made - condition).abs().sum(1).argmin())
         torch.testing.assert_close(made[nearest], condition)
         torch.testing.assert_close(after[nearest].float(), tool)
+
+
+def test_places_are_learned_from_frames_that_were_seen(data, loaded, model):
+    dataset = loaded()
+    first = replace(dataset.episodes[0], frames_seen=3)
+    branches = ResidentEpisodes([first, *dataset.episodes[1:]], 14, torch.device("cpu"))
+    dataset.resident = branches
+    rows = LabelledPlaces(dataset, model).rows.tolist()
+    assert rows[:3] == [0, 1, 2] and rows[3] == len(first)
 
 
 def test_the_loss_by_hand(model):

@@ -10,6 +10,7 @@ import torch
 from user_errors import refusal
 
 from astra_ros.commands import train
+from astra_ros.commands.arguments import UnusedOption
 from astra_ros.datasets import record
 from astra_ros.datasets.branches import HISTORY
 from astra_ros.datasets.dataset import episode_path, list_episodes, load_episode, save_episode
@@ -49,7 +50,7 @@ def test_clips_line_up_with_the_recording(data):
 @pytest.fixture(scope="module")
 def branches(tmp_path_factory):
     folder = tmp_path_factory.mktemp("branches")
-    asked = record.RecordRequest(folder, [("arm", "kuka")], 1, branches=1, seconds=4.0, workers=1)
+    asked = record.RecordRequest(folder, [("arm", "kuka")], 1, branches=2, seconds=4.0, workers=1)
     assert record.record(asked) == 2
     return folder
 
@@ -80,9 +81,25 @@ def test_branches_that_cannot_be_used_are_refused(data, branches, tmp_path, argu
         train.run(arguments(data, tmp_path / "run", "--branches", str(data)))
     with refusal(TrainingError, "branches", "frame by frame"):
         train.run(arguments(data, tmp_path / "run", "--branches", str(branches)))
-    first = load_episode(list_episodes(branches)[0])
-    for changed, fact in ((replace(first, robot="panda"), "panda_joints"), (replace(first, dt_s=0.5), "0.5 s")):
+    few = ("--one-pass", "--from", "small", "--branches", str(branches))
+    with refusal(TrainingError, "branch_share", "0.01", "2 clips"):
+        train.run(arguments(data, tmp_path / "small", *few, "--branch-share", "0.01"))
+    with refusal(TrainingError, "branch_share", "1", "2 clips"):
+        train.run(arguments(data, tmp_path / "small", *few, "--branch-share", "1"))
+    with refusal(UnusedOption, "branch_share", "no branches"):
+        train.run(arguments(data, tmp_path / "run", "--branch-share", "0.3"))
+    with refusal(DatasetError, "000000.parquet", "16 frames", "20"):
+        train.run(arguments(data, tmp_path / "small", *few, "--horizon", "20"))
+    first = load_episode(list_episodes(branches)[0], branch=True)
+    names = tuple(reversed(first.motion_names))
+    others = (
+        (replace(first, robot="panda"), "panda_joints"),
+        (replace(first, dt_s=0.5), "0.5 s"),
+        (replace(first, motion_names=names), names[0]),
+    )
+    for changed, fact in others:
         folder = tmp_path / fact
+        folder.mkdir()
         save_episode(episode_path(folder, changed.space, 0), changed)
         with refusal(DatasetError, "000000.parquet", fact):
             train.run(arguments(data, tmp_path / "run", "--branches", str(folder)))
