@@ -2,6 +2,9 @@
 
 It stops the base, imagines candidate motions, has the best one executed for ``act_s`` on ``cmd_vel``, and begins
 again, until no frontier is left. The map is made from depth images, or taken from another node.
+
+It reads `image`, `odom`, and `depth` with `depth_info` or else `map`. It publishes `cmd_vel`, `~/grid`, `~/frontiers`,
+`~/imagined/image` and /diagnostics, and answers `~/pause`, `~/resume` and `~/reset`. All topics: docs/topics.md.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 A goal is a pose of the tool (``tool_goal``), joint positions (``joint_goal``) or a goal image (``goal_image``). An
 image does not say where the tool must go. So the candidates then go to different places of a region, and the imagine
 node, which gets the image too, finds out which of them serves it.
+
+It also reads `robot_description` and `joint_states`, answers `~/propose`, and publishes /diagnostics.
 """
 
 from __future__ import annotations

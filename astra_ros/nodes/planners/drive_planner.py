@@ -2,6 +2,8 @@
 
 It has the simulator's map of the roads, so its seed must be the simulator's, and knows no obstacles and no traffic.
 Replace it by a real planner that publishes ``nav_msgs/Path``.
+
+It reads `odom`, publishes `plans` and /diagnostics, and answers `~/propose`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 It plans in its own copy of the simulator's scene, so its robot and seed must be those of the simulator. Replace it by a
 real planner that publishes JointTrajectory.
+
+It publishes `plans` and /diagnostics, and answers `~/propose`.
 """
 
 from __future__ import annotations
