@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,18 +43,21 @@ class ResidentEpisodes:
 
     `episodes` has the same episodes as parts of these tensors. Without CUDA, or where a GPU has too little memory,
     `device` is the CPU.
+
+    Args:
+        episodes: in this list, too, each episode becomes its parts, so that what is moved is freed at once.
     """
 
-    def __init__(self, episodes: Sequence[LatentEpisode], widest: int, device: torch.device):
+    def __init__(self, episodes: list[LatentEpisode], widest: int, device: torch.device):
         self.device = device = _with_room(device, sum(each.bytes for each in episodes))
         counts = [len(each) for each in episodes]
         self.first = _starts(counts, device)  # [E] row of each episode's first frame
         self.spaces = torch.tensor([each.space for each in episodes], device=device)
-        self.latents = torch.cat([each.latents for each in episodes]).to(device)
+        latents = _moved(episodes, "latents", device)
+        assert latents is not None
+        self.latents = latents
         seen = [torch.arange(len(each)) < (each.frames_seen or len(each)) for each in episodes]
         self.seen = torch.cat(seen).to(device)  # bool [R], False where a frame was not recorded
-        parts = self.latents.split(counts)
-        episodes = [replace(each, latents=part) for each, part in zip(episodes, parts)]
         # One row more than actions, so that rows are those of frames: the last one is never used.
         rows = [F.pad(each.actions, (0, widest - each.actions.shape[1], 0, 1)) for each in episodes]
         self.actions = torch.cat(rows).to(device)
@@ -64,14 +67,10 @@ class ResidentEpisodes:
         blank = self.latents.new_zeros((max(counts), *self.latents.shape[2:]), dtype=torch.float32).cpu()
         cells = [blank[: len(each)] if each.object_cells is None else each.object_cells for each in episodes]
         self.object_cells = torch.cat(cells).to(device)
-        rendered = [each.robot_renders for each in episodes if each.robot_renders is not None]
         self.rendered = torch.tensor([each.robot_renders is not None for each in episodes], device=device)
-        self.robot_renders = torch.cat(rendered).to(device) if rendered else None
         counts = [0 if each.robot_renders is None else len(each) for each in episodes]
         self.first_render = _starts(counts, device)  # [E] as `first`, in `robot_renders`
-        if self.robot_renders is not None:
-            views = self.robot_renders.split(counts)
-            episodes = [replace(each, robot_renders=view if len(view) else None) for each, view in zip(episodes, views)]
+        self.robot_renders = _moved(episodes, "robot_renders", device)
         self.episodes = [
             each if each.frames is None else replace(each, frames=each.frames.to(device)) for each in episodes
         ]
@@ -82,6 +81,27 @@ class ResidentEpisodes:
             return None
         rows = (self.first_render[episode_B][:, None] + frame_BH).clamp_max(len(self.robot_renders) - 1)
         return self.robot_renders[rows] * self.rendered[episode_B][:, None, None, None, None]
+
+
+def _moved(episodes: list[LatentEpisode], name: str, device: torch.device) -> Tensor | None:
+    """A field of the episodes that have it, one after the other in a tensor of which each now has its part; or None.
+
+    They move one by one: all of them twice would not fit into memory.
+    """
+    having = [index for index, each in enumerate(episodes) if getattr(each, name) is not None]
+    if not having:
+        return None
+    like = getattr(episodes[having[0]], name)
+    made = torch.empty((sum(len(episodes[i]) for i in having), *like.shape[1:]), dtype=like.dtype, device=device)
+    start = 0
+    for index in having:
+        each = episodes[index]
+        part = made[start : start + len(each)]
+        part.copy_(getattr(each, name))
+        moved: dict[str, Any] = {name: part}
+        episodes[index] = replace(each, **moved)
+        start += len(each)
+    return made
 
 
 def _starts(counts: list[int], device: torch.device) -> Tensor:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +19,7 @@ from astra_ros.datasets.episode import DatasetError
 from astra_ros.inference import ModelError
 from astra_ros.training.clips import ClipSettings, LatentDataset, measure
 from astra_ros.training.errors import TrainingError
+from astra_ros.training.resident_episodes import ResidentEpisodes
 from astra_ros.world_model.astra import Astra
 from astra_ros.world_model.config import preset
 
@@ -103,6 +105,17 @@ def test_branches_that_cannot_be_used_are_refused(data, branches, tmp_path, argu
         save_episode(episode_path(folder, changed.space, 0), changed)
         with refusal(DatasetError, "000000.parquet", fact):
             train.run(arguments(data, tmp_path / "run", "--branches", str(folder)))
+
+
+def test_what_becomes_resident_is_in_memory_once(data):
+    clips = clips_of(list_episodes(data))
+    own = [replace(each, latents=each.latents.clone()) for each in clips.episodes]
+    before = [weakref.ref(each.latents) for each in own]
+    again = ResidentEpisodes(own, 14, torch.device("cpu"))
+    assert all(one() is None for one in before) and own[1].latents.data_ptr() != own[0].latents.data_ptr()
+    assert torch.equal(again.latents, clips.resident.latents)
+    for each, first in zip(again.episodes, again.first.tolist()):
+        assert each.latents.data_ptr() == again.latents[first].data_ptr()
 
 
 def test_robots_of_several_kinds_share_a_batch(data, tmp_path):
