@@ -69,13 +69,20 @@ small: $(VENV)/.installed  ## make the shipped astra-small again, beside astra-t
 	$(VENV)/bin/astra record --out data/styles128 --episodes 75 --two-styles --size 128
 	$(VENV)/bin/astra style models/astra-small --data data/styles128 --style-batch 16 --replace
 
-arms: $(VENV)/.installed  ## make the like of the shipped astra-arms, from astra-small: four hours, goes on when stopped
+arms: $(VENV)/.installed  ## make the like of the shipped astra-arms, from astra-small: five hours, goes on when stopped
 	$(VENV)/bin/astra record --out data/arms128 --worlds pushing --episodes 1090 --first-seed 200000 --size 128 --crf 10
 	$(VENV)/bin/astra record --out data/arms128 --worlds arm --episodes 370 --first-seed 5000 --size 128 --crf 10
 	$(VENV)/bin/astra train --from small --object-token --data data/arms128 --out runs/astra-arms --autoencoder-steps 0 \
 		--dynamics-steps 3000 --dynamics-batch 32 --dynamics-rate 4e-4 --warmup-steps 60 --starts-every 2 --moved-weight 1 \
 		--outcome-weight 3 --compositor-steps 3100
-	$(VENV)/bin/astra export --run runs/astra-arms --out models/astra-arms
+	$(VENV)/bin/astra record --out data/arms128-branches --worlds pushing --branches 4 --seconds 16 --episodes 100 \
+		--first-seed 300000 --size 128 --crf 10
+	$(VENV)/bin/astra record --out data/arms128-branches --worlds arm --branches 4 --seconds 4 --episodes 250 \
+		--first-seed 310000 --size 128 --crf 10
+	$(VENV)/bin/astra train --from runs/astra-arms/model --data data/arms128 --branches data/arms128-branches \
+		--out runs/astra-arms-branches --autoencoder-steps 0 --dynamics-steps 800 --dynamics-batch 32 --dynamics-rate 4e-4 \
+		--warmup-steps 60 --starts-every 2 --moved-weight 1 --outcome-weight 3 --compositor-steps 0
+	$(VENV)/bin/astra export --run runs/astra-arms-branches --out models/astra-arms
 	cp models/astra-small/style.safetensors models/astra-arms/
 
 clean:  ## delete .venv, .venv-kilted, out and every build product; data/ and runs/ stay
