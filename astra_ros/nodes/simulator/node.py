@@ -4,8 +4,8 @@ An arm executes a trajectory on ``arm_controller/joint_trajectory`` from its hea
 stamp is zero or has passed. A car follows a path on ``follow_path`` from when it arrives, a rover velocities
 on ``cmd_vel``. The clock goes on over a reset.
 
-All publish `camera/image_raw`, `camera/camera_info`, `/clock`, `~/truth` and /diagnostics, and answer `reset`; an arm also
-`joint_states`, `goal_image` and `robot_description`, the others `odom`, a rover `depth/image_raw` and
+All publish `camera/image_raw`, `camera/camera_info`, `/clock`, `~/truth` and /diagnostics, and answer `reset`; an arm
+also `joint_states`, `goal_image` and `robot_description`, the others `odom`, a rover `depth/image_raw` and
 `depth/camera_info`.
 """
 
