@@ -84,6 +84,7 @@ arms: $(VENV)/.installed  ## make the like of the shipped astra-arms, from astra
 		--warmup-steps 60 --starts-every 2 --moved-weight 1 --outcome-weight 3 --compositor-steps 0
 	$(VENV)/bin/astra export --run runs/astra-arms-branches --out models/astra-arms
 	cp models/astra-small/style.safetensors models/astra-arms/
+	$(VENV)/bin/astra monitor --model models/astra-arms --write
 
 clean:  ## delete .venv, .venv-kilted, out and every build product; data/ and runs/ stay
 	rm -rf .venv .venv-kilted out build install log dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -25,7 +25,7 @@ PLAN_STEPS = round(PLAN_S / STEP_S)
 HISTORY = 4  # frames before a branch, as many as models look at
 FRAMES = HISTORY + PLAN_STEPS
 PROPOSED = 8  # plans of which some are branches
-CHOICES, TRIED, MADE = "choices", "plans_tried", "branches"  # in a branch's scene
+CHOICES, TRIED, MADE = "choices", "plans", "branches"  # keys of `Episode.siblings`
 # Of a world, beside what other recording asks for.
 NEEDED = ("propose", "command", "referee", "snapshot", "restore", "between")
 BEST_SHARE = 0.7  # of behaviours that are the best of the branches, the others any of them
@@ -39,10 +39,10 @@ class _Moment:
 
 
 class Branches:
-    """Plays one scene as a closed loop does, and makes its branches.
+    """Plays one scene much as a closed loop does, and makes its branches.
 
-    At each choice ``count`` plans are tried; then one of them is executed for 1 to 4 s, and what the loop does between
-    its choices follows.
+    At each choice ``count`` plans are tried; then one of them, not always the best, is executed for 1 to 4 s, and what
+    the loop does between its choices follows. Nothing ends it before.
     """
 
     def __init__(self, world: World, seed: int, image_size: int, count: int) -> None:
@@ -56,12 +56,12 @@ class Branches:
     def of(self, choices: int) -> list[Episode]:
         """The branches of so many choices; of a choice where the world proposes nothing, none.
 
-        Each says in its scene of how many choices and plans it comes (`CHOICES`, `TRIED`), and how many branches the
-        scene has (`MADE`).
+        Each says of how many choices and plans its scene comes (`CHOICES`, `TRIED`), and how many branches that gave
+        (`MADE`).
         """
         made = list(self._played(choices))
-        facts = {CHOICES: float(choices), TRIED: float(self._count), MADE: float(len(made))}
-        return [replace(branch, scene={**branch.scene, **facts}) for branch in made]
+        siblings = {CHOICES: choices, TRIED: self._count, MADE: len(made)}
+        return [replace(branch, siblings=siblings) for branch in made]
 
     def _played(self, choices: int) -> Iterator[Episode]:
         world, random = self._world, np.random.default_rng([self._seed, 21])

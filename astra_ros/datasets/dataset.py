@@ -17,8 +17,9 @@ Columns of the table (pandas, Polars, DuckDB and pyarrow read it):
 | label.NAME, label.NAME.x ... | bool or float32 | the truth; NaN where it is unknown |
 
 A branch (`branches.py`) has labels for all of its frames, but pictures of the first `frames_seen` alone: the others
-repeat the last of these. Everything else (world, robot, modality, seed, seconds between frames, ...) is JSON under the
-key `astra_ros` of the Parquet footer, with the video's sha256. So each episode can be copied, deleted or added alone.
+repeat the last of these. `siblings` says how many branches its scene has. Everything else (world, robot, modality,
+seed, seconds between frames, ...) is JSON under the key `astra_ros` of the Parquet footer, with the video's sha256. So
+each episode can be copied, deleted or added alone.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def pack_episode(episode: Episode, crf: int = LOSSLESS) -> PackedEpisode:
     if episode.continuous_joints:
         footer["continuous_joints"] = episode.continuous_joints
     if episode.frames_seen is not None:
-        footer["frames_seen"] = episode.frames_seen
+        footer |= {"frames_seen": episode.frames_seen, "siblings": episode.siblings}
     if restyled is not None:
         footer["restyled_sha256"] = hashlib.sha256(restyled).hexdigest()
     table = pa.table({name: pa.array(column) for name, column in columns.items()})
@@ -236,7 +237,7 @@ def load_episode(path: Path, frames: bool = True, restyled: bool = False, branch
     names = tuple(values.pop("motion_names"))
     motion = np.stack([columns[f"motion.{name}"] for name in names], axis=1).astype(np.float32)
     turning = tuple(footer.get("continuous_joints", ()))
-    values["frames_seen"] = footer.get("frames_seen")
+    values |= {"frames_seen": footer.get("frames_seen"), "siblings": footer.get("siblings", {})}
     return Episode(images, motion, labels_of(labels), names, restyled=other, continuous_joints=turning, **values)
 
 

@@ -43,6 +43,7 @@ class Episode:
     # Those of `motion_names` that turn without end: their angles do not jump, and the first is in [-pi, pi).
     continuous_joints: tuple[str, ...] = ()
     frames_seen: int | None = None  # of a branch (`branches.py`): the frames behind so many repeat the last of them
+    siblings: dict[str, int] = field(default_factory=dict)  # of a branch: how its scene's branches were made, as there
 
     def __post_init__(self) -> None:
         count = len(self.frames)

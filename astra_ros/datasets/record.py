@@ -122,8 +122,8 @@ _built: dict[tuple[str, str, int], World] = {}
 
 def record_seeds(
     world_name: str, robot: str, seeds: list[int], image_size: int, crf: int, seconds: float, branches: int
-) -> list[tuple[str, list[tuple[int, PackedEpisode]]]]:
-    """(action space, [(number, episode)]) of each seed: one episode, or its branches, the first one last.
+) -> list[tuple[str, int, list[tuple[int, PackedEpisode]]]]:
+    """(action space, seed, [(number, episode)]) of each seed: one episode, or its branches, the first one last.
 
     Runs in a worker.
     """
@@ -139,7 +139,7 @@ def record_seeds(
         else:
             numbered = [(seed, record_episode(world, seed, image_size, seconds))]
         packed = [(number, pack_episode(episode, crf)) for number, episode in numbered]
-        answers.append((world.embodiment.space, packed))
+        answers.append((world.embodiment.space, seed, packed))
     return answers
 
 
@@ -159,8 +159,9 @@ class RecordRequest:
     )
     branches: int = setting(
         0,
-        "record what comes of so many plans at each choice of a closed loop, without pictures, in place of play: "
-        "outcomes for `astra train --branches`; 0: record play",
+        "record what comes of so many plans at each choice, without pictures, in place of play: outcomes for "
+        "`astra train --branches`. Then `episodes` counts scenes of each robot, which give a file for each plan at "
+        "each choice; 0: record play",
         0,
         PROPOSED,
     )
@@ -244,14 +245,17 @@ def record(request: RecordRequest) -> int:
     with tqdm(total=total, unit=unit, desc=f"record {folder}") as bar:
         try:
             for done in run(record_seeds, jobs):
-                for space, episodes in done:
+                for space, seed, episodes in done:
+                    if request.branches:
+                        _forget(folder, space, seed)
                     for number, packed in episodes:
                         save_packed(episode_path(folder, space, number), packed)
                     made += len(episodes)
                     bare += not episodes
                     bar.update()
             if bare:
-                print(f"note: {bare} scenes have no branches: no plan was proposed there", file=sys.stderr)
+                told = "no plan was proposed there; the same command tries them again"
+                print(f"note: scenes without branches: {bare}; {told}", file=sys.stderr)
             if not any(folder.glob("*.parquet")):
                 cure = "record more scenes, or in another world"
                 raise DatasetError("no plan was proposed in any of the scenes", thing=folder, cure=cure)
@@ -270,12 +274,20 @@ def record(request: RecordRequest) -> int:
     return made
 
 
+def _forget(folder: Path, space: str, seed: int) -> None:
+    """Delete what is there of a scene's branches: some of a stopped recording, perhaps of another command."""
+    for number in range(BRANCHES * seed, BRANCHES * (seed + 1)):
+        path = episode_path(folder, space, number)
+        path.unlink(missing_ok=True)  # the table first: without it, a video is no episode
+        path.with_suffix(".mp4").unlink(missing_ok=True)
+
+
 def _is_whole(path: Path, there: set[str]) -> bool:
     """Whether an episode is among the files `there`, or all branches of the scene whose first one is at `path`."""
     if path.name not in there:
         return False
     try:
-        made = int(read_footer(path)["scene"].get(MADE, 1))
+        made = read_footer(path).get("siblings", {}).get(MADE, 1)
     except DatasetError:  # damaged: `load_episode` says so
         return True
     space, _, number = path.stem.rpartition("_")
@@ -289,7 +301,6 @@ def _recorded(count: int) -> str:
 def _check_alike(recorded: list[Path], world: str, request: RecordRequest) -> None:
     """Raises DatasetError where episodes that are there are of another world, or longer or shorter than wanted."""
     wanted = FRAMES if request.branches else round(request.seconds / STEP_S) + 1
-    tried = float(request.branches), float(request.choices)
     for path in recorded:
         try:
             footer = read_footer(path)
@@ -302,9 +313,12 @@ def _check_alike(recorded: list[Path], world: str, request: RecordRequest) -> No
         if frames != wanted:
             problem = f"{(frames - 1) * STEP_S:g} s long, the new episodes are {(wanted - 1) * STEP_S:g} s"
             raise DatasetError(problem, thing=path, cure=cure)
-        if request.branches and (there := (footer["scene"].get(TRIED), footer["scene"].get(CHOICES))) != tried:
-            problem = "of {} plans at each of {} choices, the new ones are of {} and {}".format(*there, *tried)
-            raise DatasetError(problem, thing=path, cure=cure)
+        tried = {TRIED: request.branches, CHOICES: request.choices}
+        if request.branches and not tried.items() <= (there := footer.get("siblings", {})).items():
+            problem = (
+                f"of {there.get(TRIED, '?')} plans at each of {there.get(CHOICES, '?')} choices, the new ones are of "
+            )
+            raise DatasetError(f"{problem}{request.branches} and {request.choices}", thing=path, cure=cure)
         return  # one tells of all: they are made with one command
 
 

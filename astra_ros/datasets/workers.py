@@ -102,7 +102,9 @@ def ray_workers(address: str) -> Run:
                 done, under_way = ray.wait(under_way)
                 try:
                     yield ray.get(done[0])
-                except ray.exceptions.RayTaskError:  # what the job raised
+                except ray.exceptions.RayTaskError as error:  # what the job raised; its text is a whole traceback
+                    if isinstance(error.cause, UserError):
+                        raise error.cause from error
                     raise
                 except ray.exceptions.RayError as error:
                     raise WorkersDied(f"Ray could not do a job ({type(error).__name__}: {error})") from error

@@ -123,7 +123,8 @@ class World(Protocol):
         robot, it is in its own optical frame.
         """
 
-    # ``astra rank`` asks for the rest, and so does recording branches; other recording does not.
+    # ``astra rank`` asks for the rest but `between`, recording branches for `between` and some others (NEEDED in
+    # ``datasets/branches.py``); other recording does not.
 
     def command(self, plan) -> None:
         """Follow a JointPlan or VelocityPlan from now on; it replaces the one before."""
@@ -135,7 +136,10 @@ class World(Protocol):
         """K candidate plans of four seconds from here, good and bad, as (kind, plan)."""
 
     def between(self) -> Any | None:
-        """The plan that the closed loop executes between two choices; None where it has none."""
+        """The plan that the closed loop executes between two choices; None where it has none.
+
+        It has a ``duration_s``.
+        """
 
     def goal_image(self) -> np.ndarray | None:
         """The image of the finished task; None where the task has none."""

@@ -98,8 +98,9 @@ class TrainRequest:
     data: Path = setting(Path("data/train"), "folder of episodes from `astra record` or `astra import-bag`")
     branches: Path | None = setting(
         None,
-        "folder from `astra record --branches` of the same robots: what comes of plans, without pictures. The dynamics "
-        "learn outcomes from it",
+        "folder from `astra record --branches` of robots and a size that `data` has: what comes of plans, without "
+        "pictures. The dynamics learn outcomes from it. For networks of one pass (`--one-pass`, or `--from` one), and "
+        "a `horizon` of 16 frames at most",
         metavar="FOLDER",
     )
     out: Path = setting(Path("runs/tiny"), "checkpoints and logs; training goes on from them")

@@ -91,7 +91,11 @@ class TrainSettings(OptimiserSettings):
         1,
     )
     branch_share: float = _number(
-        0.5, "share of a step's clips that are branches (`--branches`): more for scores, less for pictures", 0, 1.0
+        0.5,
+        "share of a step's clips that are branches (`--branches`), more than 0 and less than 1: more for scores, less "
+        "for pictures",
+        0,
+        1.0,
     )
     minutes: float = _number(
         0.0,

@@ -84,8 +84,22 @@ def test_branches_are_recorded_and_gone_on_with(recorded, tmp_path):
         lost.unlink()
         assert recorded() == 0
     assert len(list_episodes(tmp_path)) == 4 and paths[1].read_bytes() == before
+    for path in paths:
+        if path.stem.endswith("1000"):
+            path.unlink()
+    (tmp_path / "kuka_joints_001007.parquet").write_bytes(before)  # of a command that was stopped in this scene
+    assert recorded() == 0 and list_episodes(tmp_path) == paths
     card = (tmp_path / "README.md").read_text()
     assert "branches" in card and "4 episodes, 80 frames" in card
+
+
+def test_a_world_may_have_branches_of_its_own(tmp_path, monkeypatch):
+    asked = record.RecordRequest(tmp_path, [("drive", "car")], 1, seconds=0.25)
+    with make_world("drive", "car", 128) as world:
+        monkeypatch.setattr(world, "scene", lambda: {"branches": 3.0})
+        monkeypatch.setattr(record, "_built", {("drive", "car", 128): world})
+        monkeypatch.setattr(record, "local_workers", lambda *_: lambda function, jobs: (function(*job) for job in jobs))
+        assert [record.record(asked), record.record(asked)] == [1, 0]
 
 
 def test_a_folder_holds_branches_of_one_kind_or_none(recorded, tmp_path):
@@ -93,7 +107,7 @@ def test_a_folder_holds_branches_of_one_kind_or_none(recorded, tmp_path):
     with refusal(DatasetError, first.name, "branch"):
         load_episode(first)
     for other in ("--branches 1", "--seconds 8"):
-        with refusal(DatasetError, first.name, "2.0 plans", "1.0 choices"):
+        with refusal(DatasetError, first.name, "2 plans", "1 choices"):
             recorded(other)
     with refusal(DatasetError, tmp_path.name, "branches"):
         recorded("--branches 0 --first-seed 7")
@@ -133,7 +147,7 @@ def test_a_scene_where_nothing_is_proposed_has_no_branches(tmp_path, monkeypatch
         monkeypatch.setattr(record, "local_workers", lambda *_: lambda function, jobs: (function(*job) for job in jobs))
         with refusal(DatasetError, tmp_path.name, "no plan"):
             record.record(asked)
-        assert "1 scenes" in capsys.readouterr().err
+        assert "branches: 1" in capsys.readouterr().err
         monkeypatch.setattr(record, "_built", {("drive", "car", 128): Idle(world, proposes=False)})
         with refusal(UserError, "world drive", "propose"):
             record.record(asked)

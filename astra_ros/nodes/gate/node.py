@@ -3,8 +3,9 @@
 The gate sends one plan at a time to the imagine node and waits for its decision. A plan that is vetoed, refused or not
 decided in time does not pass, and the planner gets the reason.
 
-It reads `plan`, or serves an action of the controller's name, and reads the imagine node's `imagine/decision`. It
-publishes `plans` for the imagine node, `~/passed` (on topics), `~/answer` and /diagnostics. More: docs/gate.md.
+It reads `plan`, or serves `~/follow_joint_trajectory` in front of `controller`, and reads the imagine node's
+`imagine/decision`. It publishes `plans` for the imagine node, `~/passed` (on topics), `~/answer` and /diagnostics.
+More: docs/gate.md.
 """
 
 from __future__ import annotations
