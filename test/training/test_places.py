@@ -75,7 +75,7 @@ def test_the_loss_by_hand(model):
         tools = token.tool_after(conditions) - FINE_UNIT_M
     loss, parts = PlacesLoss(token)(latents, objects, conditions, tools)
     assert float(parts["object"]) == pytest.approx((0.5**2 / 2 + 2.5 + 0) / 3, rel=1e-4)
-    assert float(parts["tool"]) == pytest.approx(0.5, rel=1e-4) and float(loss) == pytest.approx(
+    assert float(parts["tool"]) == pytest.approx(0.5, rel=1e-4) and float(loss.detach()) == pytest.approx(
         float(sum(parts.values()))
     )
 
