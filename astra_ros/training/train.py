@@ -112,7 +112,7 @@ def _check_branches(model: Astra, settings: TrainSettings, processes: distribute
         raise TrainingError(problem, thing="branches", cure="add --one-pass, or start from a model of one pass")
     batch = processes.share(settings.dynamics_batch)
     if not 0 < round(settings.branch_share * batch) < batch:
-        problem = f"{settings.branch_share:g} of the {batch} clips of a process are none or all of them"
+        problem = f"with {settings.branch_share:g}, none or all of the {batch} clips of a process would be branches"
         raise TrainingError(problem, thing="branch_share", cure="change it, or raise `dynamics_batch`")
 
 
