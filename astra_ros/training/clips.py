@@ -81,7 +81,7 @@ class Clip:
     poses_known: Tensor | None = None  # bool [B], whether those camera poses are known
     object_places: Tensor | None = None  # [B, T + H, 3] m, where the object is, NaN where unknown
     object_cells: Tensor | None = None  # [B, H, h, w], how much a cell shows of the object, or did, 0..1
-    # bool [B], False for a branch, whose H frames were not recorded: their latents are of the newest one; None: no branch
+    # bool [B], False for a branch, whose H frames were not recorded: latents repeat the newest one. None: no branch
     seen: Tensor | None = None
 
     def to(self, device: torch.device) -> Clip:
