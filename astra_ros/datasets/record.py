@@ -233,9 +233,10 @@ def record(request: RecordRequest) -> int:
         paths = {seed: episode_path(folder, space, each * seed) for seed in request.seeds}
         _check_alike([path for path in paths.values() if path.name in there], world, request)
         missing = [seed for seed, path in paths.items() if not _is_whole(path, there)]
+        count = 1 if request.branches else SEEDS_PER_JOB  # a scene with branches takes as long as many episodes
         jobs += [
-            (world, robot, missing[i : i + SEEDS_PER_JOB], size, request.crf, request.seconds, request.branches)
-            for i in range(0, len(missing), SEEDS_PER_JOB)
+            (world, robot, missing[i : i + count], size, request.crf, request.seconds, request.branches)
+            for i in range(0, len(missing), count)
         ]
     total, made, bare = sum(len(job[2]) for job in jobs), 0, 0
     # All robots from the start, so that a stopped recording has some of each.
